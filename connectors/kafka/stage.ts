@@ -1,0 +1,70 @@
+/** Headers of a record; a header that occurs more than once is a list. */
+export type Headers = Readonly<Record<string, Buffer | string | readonly (Buffer | string)[]>>
+
+/** A record as a stage reads it. */
+export interface InputRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  /** The record's timestamp, in ms since 1970 (UTC). */
+  readonly timestamp: number
+  readonly key: Buffer | null
+  /** Null is a tombstone, an empty buffer an empty value: they are different things. */
+  readonly value: Buffer | null
+  readonly headers: Headers
+}
+
+/** A record as a stage writes it. */
+export interface OutputRecord {
+  readonly topic: string
+  /** Explicit partition; without one the key decides, as in Kafka's own clients (murmur2). */
+  readonly partition?: number
+  readonly key: Buffer | string | null
+  readonly value: Buffer | null
+  readonly headers?: Headers
+  /** In ms since 1970 (UTC). */
+  readonly timestamp: number
+}
+
+/** A change of the partition's state; a null value removes the key. */
+export interface StateChange {
+  readonly key: string
+  readonly value: Buffer | null
+}
+
+/** What a batch comes to. All of it is written in one transaction, with the input offset. */
+export interface BatchResult {
+  readonly outputs: readonly OutputRecord[]
+  /** Changes for the changelog topic, written to the partition number of the input. */
+  readonly changes: readonly StateChange[]
+  /** Makes the changes visible in memory; called once, and only when the transaction has committed. */
+  committed(): void
+}
+
+/**
+ * One input partition in the hands of its owner. It is made anew, empty, whenever state in memory cannot be trusted:
+ * on assignment (unless the committed offset is the one it stands at) and after any failed transaction.
+ */
+export interface PartitionTask {
+  /** Takes records of the changelog partition, in log order, before the first batch. */
+  restore(records: readonly InputRecord[]): Promise<void>
+  /**
+   * Works out what a batch comes to, without changing the state that later batches see until `committed()`. The result
+   * may not depend on how records were cut into batches. A poison record becomes a dead letter among the outputs.
+   * Throws retriable or fatal SentinelErrors only.
+   */
+  process(records: readonly InputRecord[]): Promise<BatchResult>
+}
+
+/** A stage of the pipeline: a consumer group over one topic whose effects are transactional. */
+export interface Stage {
+  /** Short name, e.g. `scoring`: in logs and metrics. */
+  readonly name: string
+  /** Consumer group, prefix included. */
+  readonly group: string
+  /** Topic that is read. */
+  readonly input: string
+  /** Compacted topic, with as many partitions as `input`, that holds the state; none for a stateless stage. */
+  readonly changelog?: string
+  createTask(partition: number): PartitionTask
+}

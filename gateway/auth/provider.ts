@@ -1,0 +1,40 @@
+import type { Tokens } from '../../schemas/wire.ts'
+
+/** What a person types to log in. */
+export interface Credentials {
+  readonly username: string
+  readonly password: string
+}
+
+/** What a user may do. */
+export type Role = 'viewer' | 'analyst' | 'admin' | 'auditor'
+
+/** Who is behind a valid access token. */
+export interface Principal {
+  readonly userId: string
+  readonly username: string
+  readonly role: Role
+  /** Id of the token. */
+  readonly tokenId: string
+  /** When the token expires, in ms since 1970 (UTC). */
+  readonly expiresAt: number
+}
+
+/**
+ * Why somebody is not let in. Logins are all refused with the same reason, so that nobody learns which accounts exist.
+ */
+export interface Refusal {
+  readonly refused: 'credentials' | 'malformed' | 'signature' | 'expired' | 'claims' | 'disabled'
+}
+
+/** Whether an answer is a refusal. */
+export const isRefusal = (answer: object): answer is Refusal => 'refused' in answer
+
+/**
+ * Says who somebody is. Implementations: users in the store with signed access tokens, and one in memory for tests.
+ * Neither method throws on bad input: whatever is handed in, the answer is tokens, a principal or a refusal.
+ */
+export interface AuthProvider {
+  authenticate(credentials: Credentials): Promise<Tokens | Refusal>
+  validateToken(token: string): Promise<Principal | Refusal>
+}

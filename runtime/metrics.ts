@@ -1,0 +1,87 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+
+const BATCH_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
+const END_TO_END_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
+
+/**
+ * Makes every metric of a process on a registry of its own, so that tests and `up`, which runs several stages in one
+ * process, never share one by accident. Names follow Prometheus: base units, `_total` on counters.
+ */
+export const createMetrics = (options: { readonly defaults?: boolean } = {}) => {
+  const registry = new Registry()
+  if (options.defaults ?? false) collectDefaultMetrics({ register: registry })
+  const registers = [registry]
+  return {
+    registry,
+    recordsIn: new Counter({
+      name: 'netsentinel_records_in_total',
+      help: 'Records that a stage has read and committed.',
+      labelNames: ['stage', 'topic'] as const,
+      registers,
+    }),
+    recordsOut: new Counter({
+      name: 'netsentinel_records_out_total',
+      help: 'Records that a stage has written in committed transactions.',
+      labelNames: ['stage', 'topic'] as const,
+      registers,
+    }),
+    deadLetters: new Counter({
+      name: 'netsentinel_dead_letters_total',
+      help: 'Records sent to dead-letters, by stage and error code.',
+      labelNames: ['stage', 'code'] as const,
+      registers,
+    }),
+    transactions: new Counter({
+      name: 'netsentinel_transactions_total',
+      help: 'Kafka transactions by outcome: committed or failed.',
+      labelNames: ['stage', 'outcome'] as const,
+      registers,
+    }),
+    restores: new Counter({
+      name: 'netsentinel_restores_total',
+      help: 'Partitions whose state was read back from the changelog.',
+      labelNames: ['stage'] as const,
+      registers,
+    }),
+    batchSeconds: new Histogram({
+      name: 'netsentinel_batch_seconds',
+      help: 'Time from a batch in hand to its transaction committed.',
+      labelNames: ['stage'] as const,
+      buckets: BATCH_SECONDS,
+      registers,
+    }),
+    endToEndSeconds: new Histogram({
+      name: 'netsentinel_end_to_end_seconds',
+      help: 'Time from the raw record on its topic to the threat committed or delivered.',
+      labelNames: ['stage'] as const,
+      buckets: END_TO_END_SECONDS,
+      registers,
+    }),
+    sockets: new Gauge({
+      name: 'netsentinel_gateway_sockets',
+      help: 'Open WebSockets.',
+      registers,
+    }),
+    delivered: new Counter({
+      name: 'netsentinel_gateway_delivered_total',
+      help: 'Messages written to WebSockets, by channel.',
+      labelNames: ['channel'] as const,
+      registers,
+    }),
+    closes: new Counter({
+      name: 'netsentinel_gateway_closes_total',
+      help: 'WebSockets closed by the gateway, by close code.',
+      labelNames: ['code'] as const,
+      registers,
+    }),
+    logins: new Counter({
+      name: 'netsentinel_gateway_logins_total',
+      help: 'Logins by outcome: accepted or refused.',
+      labelNames: ['outcome'] as const,
+      registers,
+    }),
+  }
+}
+
+/** The metrics of a process. */
+export type Metrics = ReturnType<typeof createMetrics>

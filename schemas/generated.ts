@@ -1,0 +1,219 @@
+// Written by `npm run generate` from schemas/*.avsc. Do not edit.
+
+/** Symbols of Outcome. */
+export type Outcome = 'unknown' | 'success' | 'failure'
+
+/** Where a record is in Kafka. */
+export interface Coordinates {
+  /** Topic. */
+  readonly topic: string
+  /** Partition. */
+  readonly partition: number
+  /** Offset. */
+  readonly offset: number
+  /** The record's timestamp, in ms since 1970 (UTC). */
+  readonly timestamp: number
+}
+
+/** One security event in the normal form that every source is turned into. Absent is null, never an empty string. */
+export interface Event {
+  /** `<topic>-<partition>-<offset>` of the raw record, `-<n>` added when one record holds several events. */
+  readonly id: string
+  /** When it happened, by the sensor's clock, in ms since 1970 (UTC). */
+  readonly time: number
+  /** True when the sensor's clock was over 10 minutes ahead of the record, and `time` is the record's timestamp instead. */
+  readonly clockSkew: boolean
+  /** The format it came in: opencanary, cowrie, zeek, suricata. */
+  readonly source: string
+  /** Name of the sensor that saw it. */
+  readonly sensor: string | null
+  /** The source's own type: OpenCanary logtype, Cowrie eventid, Zeek log path, EVE event_type. */
+  readonly type: string
+  /** What happened, in a few words, for people. */
+  readonly title: string
+  /** authentication, network, scan, web, dns, file, command, alert, tls or system. */
+  readonly category: string
+  /** What was done, e.g. login, connect, request, query, download. */
+  readonly action: string
+  /** Whether the action succeeded, where the source says so. */
+  readonly outcome: Outcome
+  /** Whom state is kept for, with its kind as prefix: ip:, user:, host: or sensor:. The key of the record. */
+  readonly entity: string
+  /** Address of the one who acts. */
+  readonly srcIp: string | null
+  /** Port of the one who acts. */
+  readonly srcPort: number | null
+  /** Address that is acted on. */
+  readonly dstIp: string | null
+  /** Port that is acted on. */
+  readonly dstPort: number | null
+  /** Host name that is acted on: HTTP host, TLS server name. */
+  readonly dstHost: string | null
+  /** tcp, udp or icmp, in lower case. */
+  readonly transport: string | null
+  /** Application protocol in lower case: ssh, http, dns … */
+  readonly service: string | null
+  /** The source's own id of the session, connection or flow. */
+  readonly session: string | null
+  /** User name that was used or tried. */
+  readonly user: string | null
+  /** Keyed hash of the password that was tried, so that equal ones can be counted; null when secrets are dropped. */
+  readonly secretHash: string | null
+  /** Command line or protocol command that was given. */
+  readonly command: string | null
+  /** URL or path that was asked for. */
+  readonly url: string | null
+  /** Request method, or DNS query type. */
+  readonly method: string | null
+  /** Status the source gives: HTTP status, DNS response code, Zeek conn_state. */
+  readonly status: string | null
+  /** User agent or client version string. */
+  readonly userAgent: string | null
+  /** Name that was looked up. */
+  readonly query: string | null
+  /** File or share that was touched. */
+  readonly fileName: string | null
+  /** Hash of that file as the source gives it. */
+  readonly fileHash: string | null
+  /** Client fingerprint: JA3 or HASSH. */
+  readonly fingerprint: string | null
+  /** Id of the rule or notice that fired in the sensor. */
+  readonly signatureId: string | null
+  /** Name of that rule or notice. */
+  readonly signature: string | null
+  /** Severity the sensor gives, on one scale: 1 low, 2 medium, 3 high, 4 critical. */
+  readonly sourceSeverity: number | null
+  /** How long it took, in ms. */
+  readonly durationMs: number | null
+  /** Bytes from the one who acts. */
+  readonly bytesIn: number | null
+  /** Bytes back to the one who acts. */
+  readonly bytesOut: number | null
+  /** Packets in both directions. */
+  readonly packets: number | null
+  /** MITRE ATT&CK technique ids that this type of event is evidence of. */
+  readonly techniques: readonly string[]
+  /** The raw record it came from. */
+  readonly origin: Coordinates
+  /** The raw record's text with every known secret replaced. */
+  readonly original: string
+}
+
+/** Symbols of Severity. */
+export type Severity = 'low' | 'medium' | 'high' | 'critical'
+
+/** What one feature had to do with a score. */
+export interface Contribution {
+  /** Name of the feature. */
+  readonly feature: string
+  /** Its value. */
+  readonly value: number
+  /** Its share of the score, 0 to 1. */
+  readonly share: number
+}
+
+/** An event that the model scored at or above the threshold. A function of the event, its entity's past and the model. */
+export interface Threat {
+  /** The id of the event. */
+  readonly id: string
+  /** The time of the event, in ms since 1970 (UTC). */
+  readonly time: number
+  /** The entity of the event. The key of the record. */
+  readonly entity: string
+  /** How unusual the event is: 0 to 1, higher is more unusual. */
+  readonly score: number
+  /** The score in words, by the model's cut-offs. */
+  readonly severity: Severity
+  /** Version of the model that scored it. */
+  readonly modelVersion: string
+  /** Score of each model of the ensemble. */
+  readonly modelScores: Readonly<Record<string, number>>
+  /** The features that made it a threat, largest share first. */
+  readonly contributions: readonly Contribution[]
+  /** MITRE ATT&CK technique ids. */
+  readonly techniques: readonly string[]
+  /** Offset of the event in its partition of `events`; the threat lies in the same partition number. */
+  readonly eventOffset: number
+  /** The event itself. */
+  readonly event: Event
+}
+
+/** Symbols of AlertStatus. */
+export type AlertStatus = 'open' | 'acknowledged' | 'resolved' | 'closed'
+
+/** Symbols of AlertSeverity. */
+export type AlertSeverity = 'low' | 'medium' | 'high' | 'critical'
+
+/** What a person should look at: threats of one entity, correlated by a rule. Updates are new records under the same key. */
+export interface Alert {
+  /** Deterministic id of the alert. The key of the record. */
+  readonly id: string
+  /** 1 for the record that opens it, one more for each update. */
+  readonly revision: number
+  /** Where it stands. */
+  readonly status: AlertStatus
+  /** By score and evidence. */
+  readonly severity: AlertSeverity
+  /** Id of the correlation rule. */
+  readonly rule: string
+  /** The rule's title. */
+  readonly title: string
+  /** The entity it is about. */
+  readonly entity: string
+  /** Highest score of its threats. */
+  readonly score: number
+  /** MITRE ATT&CK technique ids of its threats and its rule. */
+  readonly techniques: readonly string[]
+  /** Event time of its first threat, in ms since 1970 (UTC). */
+  readonly firstSeen: number
+  /** Event time of its latest threat, in ms since 1970 (UTC). */
+  readonly lastSeen: number
+  /** Threats in it. */
+  readonly count: number
+  /** Ids of some of its threats, first and latest. */
+  readonly threatIds: readonly string[]
+  /** Sensors that saw it. */
+  readonly sensors: readonly string[]
+}
+
+/** How an entity behaves, in counters that decay with its own event time. */
+export interface Behaviour {
+  /** Event time of its first event. */
+  readonly firstTime: number
+  /** Latest event time seen; the counters stand at this time. */
+  readonly lastTime: number
+  /** Events, half-life 60 s. */
+  readonly events: number
+  /** Failed actions, half-life 60 s. */
+  readonly failures: number
+  /** Events, half-life 1 h. */
+  readonly eventsSlow: number
+  /** Failed actions, half-life 1 h. */
+  readonly failuresSlow: number
+  /** Up to 64 distinct target ports, latest last. */
+  readonly ports: readonly number[]
+  /** Up to 64 distinct targets, latest last. */
+  readonly hosts: readonly string[]
+  /** Up to 64 distinct user names, latest last. */
+  readonly users: readonly string[]
+  /** Up to 64 distinct event types, latest last. */
+  readonly types: readonly string[]
+}
+
+/** The model that a partition is scored with. */
+export interface ModelInForce {
+  /** Version of the model. */
+  readonly version: string
+  /** Its place in the order of models that came into force: a scorer never goes back to a lower one. */
+  readonly sequence: number
+}
+
+/** The changelog of scoring. A record holds either the state of one entity, or what is in force for the partition. */
+export interface EntityState {
+  /** The entity, or `partition:model`. The key of the record. */
+  readonly id: string
+  /** State of the entity. */
+  readonly behaviour: Behaviour | null
+  /** The model in force, in the record `partition:model`. */
+  readonly model: ModelInForce | null
+}

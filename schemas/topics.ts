@@ -1,0 +1,124 @@
+import { z } from 'zod'
+import { int, type SectionValues, section, setting } from '../runtime/config.ts'
+import type { SchemaName } from './avro.ts'
+
+/** Settings of the topics. */
+export const topicsConfig = section('topics', {
+  prefix: setting(
+    'TOPIC_PREFIX',
+    z
+      .string()
+      .regex(/^[a-zA-Z0-9._-]*$/, 'may hold letters, digits, dot, dash and underscore')
+      .default(''),
+    'Put before the name of every topic, consumer group and transactional id.',
+  ),
+  partitions: setting(
+    'TOPIC_PARTITIONS',
+    int(1, 4096).default(8),
+    'Partitions of raw-events, events, threats and their changelogs. It cannot be changed later.',
+  ),
+  replicationFactor: setting('TOPIC_REPLICATION', int(1, 32).default(1), 'Replicas of every topic.'),
+  rawRetentionMs: setting(
+    'RAW_RETENTION_MS',
+    int(-1).default(24 * 3_600_000),
+    'How long raw-events and dead-letters, which hold clear text, are kept, in ms.',
+  ),
+  retentionMs: setting(
+    'RETENTION_MS',
+    int(-1).default(7 * 24 * 3_600_000),
+    'How long events, threats and alerts are kept, in ms; -1 for ever.',
+  ),
+})
+
+/** What the catalogue says of one topic. */
+export interface Topic {
+  /** Full name, prefix included. */
+  readonly name: string
+  /** What the key is. */
+  readonly key: string
+  /** The schema of its values; none where the value is text or foreign. */
+  readonly schema?: SchemaName
+  readonly partitions: number
+  readonly replicationFactor: number
+  /** Topic-level settings of the broker. */
+  readonly config: Readonly<Record<string, string>>
+  readonly writtenBy: string
+  readonly readBy: string
+}
+
+/** Largest offset ahead of the broker's clock that is taken: none is refused, because times are judged in ingest. */
+const ANY_TIMESTAMP = { 'message.timestamp.after.max.ms': '9223372036854775807' }
+
+/**
+ * The typed catalogue of topics: nothing else spells a topic's name. Records of `raw-events` are stamped by the broker,
+ * so that retention goes by arrival; every later topic copies that stamp.
+ */
+export const topicCatalogue = (config: SectionValues<typeof topicsConfig>) => {
+  const topic = (
+    name: string,
+    rest: Omit<Topic, 'name' | 'partitions' | 'replicationFactor'> & { partitions?: number },
+  ) => ({
+    partitions: config.partitions,
+    replicationFactor: config.replicationFactor,
+    ...rest,
+    name: `${config.prefix}${name}`,
+  })
+  const kept = (ms: number) => ({ 'cleanup.policy': 'delete', 'retention.ms': String(ms), ...ANY_TIMESTAMP })
+  const compacted = { 'cleanup.policy': 'compact', ...ANY_TIMESTAMP }
+  return {
+    rawEvents: topic('raw-events', {
+      key: 'anything, often null',
+      config: {
+        'cleanup.policy': 'delete',
+        'retention.ms': String(config.rawRetentionMs),
+        'message.timestamp.type': 'LogAppendTime',
+      },
+      writtenBy: 'producers',
+      readBy: 'ingest',
+    }),
+    events: topic('events', {
+      key: 'entity',
+      schema: 'Event',
+      config: kept(config.retentionMs),
+      writtenBy: 'ingest',
+      readBy: 'scoring, retraining, replay',
+    }),
+    threats: topic('threats', {
+      key: 'entity',
+      schema: 'Threat',
+      config: kept(config.retentionMs),
+      writtenBy: 'scoring',
+      readBy: 'alerting, gateway, SIEMs',
+    }),
+    threatsOcsf: topic('threats.ocsf', {
+      key: 'entity',
+      config: kept(config.retentionMs),
+      writtenBy: 'scoring',
+      readBy: 'SIEMs',
+    }),
+    alerts: topic('alerts', {
+      key: 'alert id',
+      schema: 'Alert',
+      config: kept(config.retentionMs),
+      writtenBy: 'alerting',
+      readBy: 'gateway, SIEMs',
+    }),
+    deadLetters: topic('dead-letters', {
+      key: 'original key',
+      partitions: 1,
+      config: kept(config.rawRetentionMs),
+      writtenBy: 'every stage',
+      readBy: 'people',
+    }),
+    entityState: topic('entity-state', {
+      key: 'entity',
+      schema: 'EntityState',
+      config: compacted,
+      writtenBy: 'scoring',
+      readBy: 'the next owner of the partition',
+    }),
+  } as const satisfies Record<string, Topic>
+}
+
+/** The catalogue with its names. */
+export type Topics = ReturnType<typeof topicCatalogue>

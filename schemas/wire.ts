@@ -1,0 +1,79 @@
+import { z } from 'zod'
+import type { Alert, Threat } from './generated.ts'
+
+/** The WebSocket subprotocol that a browser offers beside its ticket; the gateway answers with it. */
+export const SUBPROTOCOL = 'netsentinel.v1'
+
+/** Prefix of the subprotocol that carries a one-use ticket: `ticket.<id>`. */
+export const TICKET_PREFIX = 'ticket.'
+
+/** Channels a client can subscribe to. */
+export const CHANNELS = ['threats', 'alerts'] as const
+
+/** A channel. */
+export type Channel = (typeof CHANNELS)[number]
+
+/**
+ * Where a message stands in its channel: partition and offset in Kafka, and the offset of the data record before it in
+ * that partition (offsets have holes). `previous` is null where the sender does not know it. A receiver whose last
+ * offset differs from `previous` has missed something.
+ */
+export interface Position {
+  readonly partition: number
+  readonly offset: number
+  readonly previous: number | null
+}
+
+/** What a client may send. */
+export const clientMessage = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('subscribe'),
+    channel: z.enum(CHANNELS),
+    id: z.string().max(64).optional(),
+  }),
+  z.strictObject({
+    type: z.literal('unsubscribe'),
+    channel: z.enum(CHANNELS),
+    id: z.string().max(64).optional(),
+  }),
+  z.strictObject({ type: z.literal('ping'), id: z.string().max(64).optional() }),
+])
+
+/** A message from a client, checked. */
+export type ClientMessage = z.output<typeof clientMessage>
+
+/** What the gateway sends. `id` repeats the id of the request that is answered. */
+export type ServerMessage =
+  | { readonly type: 'subscribed'; readonly channel: Channel; readonly id?: string }
+  | { readonly type: 'unsubscribed'; readonly channel: Channel; readonly id?: string }
+  | { readonly type: 'pong'; readonly id?: string }
+  | { readonly type: 'error'; readonly code: string; readonly message: string; readonly id?: string }
+  | { readonly type: 'threat'; readonly position: Position; readonly data: Threat }
+  | { readonly type: 'alert'; readonly position: Position; readonly data: Alert }
+
+/** A threat or an alert with its place: what one gateway publishes and every gateway delivers. */
+export type Delivery = Extract<ServerMessage, { position: Position }>
+
+/** Close codes of the gateway: 4000–4499 ask the client to reconnect, 4500–4999 tell it not to. */
+export const CLOSE = {
+  /** The gateway shuts down; reconnect. */
+  goingAway: 4001,
+  /** The client reads too slowly and its queue is full; reconnect. */
+  slow: 4008,
+  /** The client did not answer pings; reconnect. */
+  stale: 4009,
+  /** The access token has expired; log in or refresh, then reconnect. */
+  expired: 4010,
+  /** The client sent something that is not in the protocol; do not reconnect without a change. */
+  protocol: 4500,
+  /** The client sends too much; do not reconnect at once. */
+  tooMuch: 4501,
+} as const
+
+/** Answer of `POST /auth/login` and `POST /auth/refresh`: opaque to the client but for its names. */
+export interface Tokens {
+  readonly accessToken: string
+  readonly refreshToken: string
+  /** Seconds until the access token expires. */
+  readonly expiresIn: number
+}
