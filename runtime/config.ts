@@ -118,15 +118,20 @@ const explain = (issue: z.core.$ZodIssue, part: Section, given: Record<string, u
 const describeIssue = (issue: z.core.$ZodIssue): string =>
   issue.code === 'invalid_union' ? 'has the wrong type' : issue.message
 
+/** Whether every one of these variables, or its `_FILE` form, carries a value. */
+export const areSet = (names: readonly string[], env: Environment = process.env): boolean =>
+  names.every(name => Boolean(env[name]) || Boolean(env[`${name}_FILE`]))
+
 /**
  * Reads the given sections once, from (strongest first) the environment, `*_FILE` secrets, the JSON file that
- * `NETSENTINEL_CONFIG` names, and defaults. The result is frozen.
+ * `NETSENTINEL_CONFIG` names, `fallback` (what is known of services that run here), and defaults. The result is frozen.
  *
  * Throws NS_CONFIG_INVALID with one line per problem: the key, the variable, what is wrong; never a secret's value.
  */
 export const loadConfig = <T extends Record<string, Section>>(
   sections: T,
   env: Environment = process.env,
+  fallback: Environment = {},
 ): { readonly [K in keyof T]: SectionValues<T[K]> } => {
   const path = env['NETSENTINEL_CONFIG']
   const file = path ? readConfigFile(path) : {}
@@ -142,7 +147,7 @@ export const loadConfig = <T extends Record<string, Section>>(
     }
     const given: Record<string, unknown> = { ...fromFile.data }
     for (const { key, meta } of settingsOf(part)) {
-      const value = fromEnvironment(meta, env, problems)
+      const value = fromEnvironment(meta, env, problems) ?? (key in given ? undefined : fallback[meta.env])
       if (value !== undefined) given[key] = value
     }
     const parsed = part.schema.safeParse(given)
