@@ -1,0 +1,95 @@
+import { Worker } from 'node:worker_threads'
+import { messageOf, SentinelError } from '../../runtime/errors.ts'
+import type { Reply, Request, WorkerOptions } from './session.worker.ts'
+
+/** Rows that are given to the runtime at a time: the fastest size for a tree ensemble on CPU. */
+const BATCH_ROWS = 64
+
+/** How to open a model. */
+export interface SessionOptions extends Omit<WorkerOptions, 'batchRows'> {
+  readonly batchRows?: number
+  /** The worker's source; another one in tests. */
+  readonly worker?: URL
+}
+
+/** A model in a worker thread of its own: the runtime's `run()` blocks the thread that calls it. */
+export interface Session {
+  /**
+   * Scores rows × features values, one score a row, in order; the buffer is moved to the worker and empty afterwards.
+   * Calls are served one after the other. Rejects with NS_SCORING_FAILED when the model fails or its worker has ended.
+   */
+  run(values: Float32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>>
+  /** Waits for calls in flight and ends the worker. May be called twice. */
+  close(): Promise<void>
+}
+
+type Scores = PromiseWithResolvers<Float32Array<ArrayBuffer>>
+
+const failed = (reason: string, cause?: unknown) => new SentinelError('NS_SCORING_FAILED', reason, { cause })
+
+/**
+ * Opens a model. Rejects with NS_MODEL_REFUSED and the runtime's reason when it cannot be loaded or lacks the named
+ * input or output.
+ */
+export const createSession = async (options: SessionOptions): Promise<Session> => {
+  const { worker: source = new URL('./session.worker.ts', import.meta.url), ...rest } = options
+  const workerData: WorkerOptions = { batchRows: BATCH_ROWS, ...rest }
+  const worker = new Worker(source, { workerData })
+  const pending = new Map<number, Scores>()
+  const started = Promise.withResolvers<void>()
+  const ended = Promise.withResolvers<void>()
+  let nextId = 0
+  let closed = false
+  let end: SentinelError | undefined
+
+  const fail = (error: SentinelError) => {
+    end ??= error
+    started.reject(new SentinelError('NS_MODEL_REFUSED', error.message, { cause: error }))
+    for (const waiting of pending.values()) waiting.reject(end)
+    pending.clear()
+  }
+
+  worker.on('message', (reply: Reply) => {
+    if (reply.type === 'ready') started.resolve()
+    else if (reply.type === 'refused') started.reject(new SentinelError('NS_MODEL_REFUSED', reply.reason))
+    else {
+      const waiting = pending.get(reply.id)
+      pending.delete(reply.id)
+      if (reply.type === 'scores') waiting?.resolve(reply.scores)
+      else waiting?.reject(failed(reply.reason))
+    }
+  })
+  worker.on('error', error => fail(failed(`the model's worker failed: ${messageOf(error)}`, error)))
+  worker.on('messageerror', error =>
+    fail(failed(`a reply of the model's worker is lost: ${messageOf(error)}`, error)),
+  )
+  worker.on('exit', code => {
+    fail(failed(closed ? 'the model is closed' : `the model's worker ended with code ${code}`))
+    ended.resolve()
+  })
+
+  const send = (request: Request, transfer: readonly ArrayBuffer[] = []) =>
+    worker.postMessage(request, [...transfer])
+
+  try {
+    await started.promise
+  } catch (error) {
+    await worker.terminate()
+    throw error
+  }
+  return {
+    run: values => {
+      if (closed || end !== undefined) return Promise.reject(end ?? failed('the model is closed'))
+      const id = nextId++
+      const waiting: Scores = Promise.withResolvers()
+      pending.set(id, waiting)
+      send({ type: 'run', id, values }, [values.buffer])
+      return waiting.promise
+    },
+    close: () => {
+      if (!closed) send({ type: 'close' })
+      closed = true
+      return ended.promise
+    },
+  }
+}
