@@ -1,0 +1,124 @@
+/** Digits enough for a whole number that a double may not hold; those after a decimal point do not count. */
+const LONG_DIGITS = /(?<![\d.])\d{16,}/
+
+type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown
+
+const exact: Reviver = (_key, value, context) =>
+  typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)
+    ? /^-?\d+$/.test(context.source ?? '')
+      ? context.source
+      : value
+    : value
+
+/**
+ * Parses JSON without losing digits: a whole number above 2^53 becomes a text with exactly its digits (NetFlow times in
+ * ns, ids of 64 bits). Throws SyntaxError, or RangeError when such a text nests too deeply.
+ */
+export const parseExact = (json: string): unknown =>
+  LONG_DIGITS.test(json) ? JSON.parse(json, exact as Parameters<typeof JSON.parse>[1]) : JSON.parse(json)
+
+const QUOTE = 34
+const BACKSLASH = 92
+const COLON = 58
+const COMMA = 44
+
+const isOpening = (code: number) => code === 123 || code === 91
+const isClosing = (code: number) => code === 125 || code === 93
+const isSpace = (code: number) => code === 32 || code === 10 || code === 13 || code === 9
+
+/** Index behind the closing quote of the string literal that begins at `from`. */
+const endOfString = (json: string, from: number): number => {
+  let at = json.indexOf('"', from + 1)
+  while (at !== -1) {
+    let slashes = 0
+    while (json.charCodeAt(at - 1 - slashes) === BACKSLASH) slashes++
+    if (slashes % 2 === 0) return at + 1
+    at = json.indexOf('"', at + 1)
+  }
+  return json.length
+}
+
+const skipSpace = (json: string, from: number): number => {
+  let at = from
+  while (isSpace(json.charCodeAt(at))) at++
+  return at
+}
+
+const endOfScalar = (json: string, from: number): number => {
+  let at = from
+  for (; at < json.length; at++) {
+    const code = json.charCodeAt(at)
+    if (code === COMMA || isClosing(code) || isSpace(code)) break
+  }
+  return at
+}
+
+/** Decides on one scalar of a JSON text: its replacement as JSON, or undefined to keep the very bytes. */
+export type ScalarVisitor = (literal: string, key: string | undefined) => string | undefined
+
+/**
+ * Walks the scalars of a valid JSON text (strings, numbers, true, false, null; not keys) and gives the text with the
+ * visitor's replacements; all else stays byte for byte. A scalar's key is the key that it, or the list that it is in,
+ * stands under. Works without recursion, so depth does not matter.
+ */
+export const rewriteScalars = (json: string, visit: ScalarVisitor): string => {
+  const containers: (string | undefined)[] = []
+  const kept: string[] = []
+  let copied = 0
+  let key: string | undefined
+  let at = 0
+  const scalar = (end: number) => {
+    const replacement = visit(json.slice(at, end), key)
+    if (replacement !== undefined) {
+      kept.push(json.slice(copied, at), replacement)
+      copied = end
+    }
+    at = end
+  }
+  while (at < json.length) {
+    const code = json.charCodeAt(at)
+    if (code === QUOTE) {
+      const end = endOfString(json, at)
+      const next = skipSpace(json, end)
+      if (json.charCodeAt(next) === COLON) {
+        key = JSON.parse(json.slice(at, end)) as string
+        at = next + 1
+      } else scalar(end)
+    } else if (isOpening(code)) {
+      containers.push(key)
+      at++
+    } else if (isClosing(code)) {
+      key = containers.pop()
+      at++
+    } else if (code === COMMA || isSpace(code)) at++
+    else scalar(endOfScalar(json, at))
+  }
+  return copied === 0 ? json : kept.join('') + json.slice(copied)
+}
+
+/** The items of a JSON array, as the very text that each has in it. The text must be a valid JSON array. */
+export const itemsOf = (json: string): string[] => {
+  const items: string[] = []
+  let depth = 0
+  let from = 0
+  let at = 0
+  const item = () => {
+    const text = json.slice(from, at).trim()
+    if (text !== '') items.push(text)
+  }
+  while (at < json.length) {
+    const code = json.charCodeAt(at)
+    if (code === QUOTE) {
+      at = endOfString(json, at)
+      continue
+    }
+    if (isOpening(code) && ++depth === 1) from = at + 1
+    else if (isClosing(code) && --depth === 0) item()
+    else if (code === COMMA && depth === 1) {
+      item()
+      from = at + 1
+    }
+    at++
+  }
+  return items
+}

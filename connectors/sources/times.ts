@@ -1,0 +1,116 @@
+import { SentinelError } from '../../runtime/errors.ts'
+
+const ISO =
+  /^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,12}))?\s*(Z|UTC|[+-]\d\d(?::?\d\d)?)?$/i
+const EPOCH = /^\d{9,19}(?:\.\d+)?$/
+/** Largest time that a Date can hold, in ms. */
+const LAST = 8.64e15
+const CACHED_OFFSETS = 4096
+const QUARTER_HOUR = 900_000
+
+/** Ms of a clock reading, as if it were UTC; null when there is no such reading (month 13, 30 February). */
+const clockMs = (parts: RegExpExecArray): number | null => {
+  const [year, month, day, hour, minute, second] = parts.slice(1, 7).map(Number)
+  if (year === undefined || month === undefined || day === undefined) return null
+  if (hour === undefined || minute === undefined || second === undefined) return null
+  if (hour > 23 || minute > 59 || second > 60) return null
+  const ms = Date.UTC(year, month - 1, day, hour, minute, second)
+  const date = new Date(ms)
+  // A leap second rolls over into the next minute; only the day shows whether month and day exist.
+  if (second < 60 && (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day)) return null
+  const fraction = parts[7]
+  return fraction === undefined ? ms : ms + Math.floor(Number(`0.${fraction}`) * 1000 + 1e-6)
+}
+
+const offsetMs = (zone: string): number => {
+  const sign = zone.startsWith('-') ? -1 : 1
+  const digits = zone.slice(1).replace(':', '')
+  return sign * (Number(digits.slice(0, 2)) * 60 + Number(digits.slice(2) || 0)) * 60_000
+}
+
+/** Seconds, ms, µs or ns since 1970 by magnitude: the ranges do not meet between the years 1973 and 5138. */
+const fromEpoch = (value: number): number | null => {
+  if (!(value >= 1e8)) return null
+  const ms =
+    value < 1e11
+      ? Math.floor(value * 1000 + 1e-3)
+      : value < 1e14
+        ? Math.floor(value)
+        : value < 1e17
+          ? Math.floor(value / 1e3)
+          : Math.floor(value / 1e6)
+  return ms <= LAST ? ms : null
+}
+
+/** How far a zone is ahead of UTC at an instant, in ms, by the time-zone data of the platform. */
+const zoneOffsets = (timeZone: string): ((at: number) => number) => {
+  const format = new Intl.DateTimeFormat('en-US', {
+    timeZone,
+    hourCycle: 'h23',
+    year: 'numeric',
+    month: 'numeric',
+    day: 'numeric',
+    hour: 'numeric',
+    minute: 'numeric',
+    second: 'numeric',
+  })
+  const cache = new Map<number, number>()
+  return at => {
+    // Offsets change on quarter hours only, so one value serves a quarter.
+    const quarter = Math.floor(at / QUARTER_HOUR) * QUARTER_HOUR
+    const known = cache.get(quarter)
+    if (known !== undefined) return known
+    const part: Record<string, number> = {}
+    for (const { type, value } of format.formatToParts(quarter)) part[type] = Number(value)
+    const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = part
+    const offset = Date.UTC(year, month - 1, day, hour, minute, second) - quarter
+    if (cache.size >= CACHED_OFFSETS) cache.clear()
+    cache.set(quarter, offset)
+    return offset
+  }
+}
+
+/**
+ * The instant of a clock reading in a zone. A reading that occurs twice, when clocks go back, is the first of the two;
+ * one that does not occur, when they go forward, is read with the offset before the change.
+ */
+const fromClock = (clock: number, offsetAt: (at: number) => number): number => {
+  const before = offsetAt(clock - 86_400_000)
+  const after = offsetAt(clock + 86_400_000)
+  for (const offset of [before, after]) if (offsetAt(clock - offset) === offset) return clock - offset
+  return clock - before
+}
+
+const isUtc = (timeZone: string) => /^(?:etc\/)?(?:utc|gmt|zulu|uct|universal)$/i.test(timeZone)
+
+/**
+ * Makes a reader of times: ISO 8601 with `T` or a space, any number of decimals, and an offset with a colon, without one,
+ * or none; seconds, ms, µs or ns since 1970, as numbers or texts. Texts without an offset are in `timeZone` (IANA name).
+ * The reader gives ms since 1970 (UTC), cut to whole ms, and null for what is not a time after 1970; smaller
+ * numbers than 1e8 are counts or relative times, not seconds since 1970.
+ *
+ * Throws NS_CONFIG_INVALID when there is no such zone.
+ */
+export const createTimeReader = (timeZone: string): ((value: unknown) => number | null) => {
+  const utc = isUtc(timeZone)
+  let offsetAt: (at: number) => number = () => 0
+  try {
+    if (!utc) offsetAt = zoneOffsets(timeZone)
+  } catch (cause) {
+    throw new SentinelError('NS_CONFIG_INVALID', `ASSUME_TIMEZONE: ${timeZone} is not a time zone`, { cause })
+  }
+  const fromText = (value: string): number | null => {
+    const parts = ISO.exec(value)
+    if (parts === null) return EPOCH.test(value) ? fromEpoch(Number(value)) : null
+    const clock = clockMs(parts)
+    if (clock === null) return null
+    const zone = parts[8]
+    if (zone === undefined) return utc ? clock : fromClock(clock, offsetAt)
+    return /^(?:z|utc)$/i.test(zone) ? clock : clock - offsetMs(zone)
+  }
+  return value => {
+    const ms =
+      typeof value === 'number' ? fromEpoch(value) : typeof value === 'string' ? fromText(value.trim()) : null
+    return ms !== null && ms > 0 ? ms : null
+  }
+}
