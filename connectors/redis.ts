@@ -1,0 +1,144 @@
+import { Redis as Client, type RedisOptions } from 'ioredis'
+import { z } from 'zod'
+import { type SectionValues, section, setting } from '../runtime/config.ts'
+import { messageOf, SentinelError } from '../runtime/errors.ts'
+import type { Log } from '../runtime/log.ts'
+
+/** Settings of Redis. */
+export const redisConfig = section('redis', {
+  url: setting(
+    'REDIS_URL',
+    z.url({ protocol: /^rediss?$/ }).default('redis://127.0.0.1:6379'),
+    'Address of Redis, with user and password where it asks for them; rediss:// for TLS.',
+    { secret: true },
+  ),
+})
+
+const CONNECT_TIMEOUT_MS = 2_000
+const COMMAND_TIMEOUT_MS = 5_000
+const RETRY_MIN_MS = 50
+const RETRY_MAX_MS = 2_000
+
+/**
+ * What the project asks of Redis: pub/sub, and values that are read once. Every method but `close` throws
+ * NS_SERVICE_UNREACHABLE (retriable) at once while Redis is away: nothing waits in a queue for it to come back.
+ */
+export interface Redis {
+  /** Resolves with how many subscribers Redis handed the message to. Messages leave in the order of the calls. */
+  publish(channel: string, payload: string): Promise<number>
+  /**
+   * Resolves when Redis has confirmed the subscription; from then on, `receive` gets each payload of the channel, also
+   * after a reconnect. What is published while the connection is down is not received. The result ends it.
+   */
+  subscribe(channel: string, receive: (payload: string) => void): Promise<() => Promise<void>>
+  /** Keeps a value for `ttlMs`. Resolves with false, and changes nothing, when the key is there already. */
+  put(key: string, value: string, ttlMs: number): Promise<boolean>
+  /** Reads a value and removes it in one step, so that of two callers only one gets it. */
+  take(key: string): Promise<string | undefined>
+  /** What is wrong with the connection, if anything. Never throws. */
+  problem(): Promise<string | undefined>
+  /** Disconnects. May be called twice. */
+  close(): Promise<void>
+}
+
+interface RedisDeps {
+  readonly config: SectionValues<typeof redisConfig>
+  readonly log: Log
+}
+
+const options: RedisOptions = {
+  lazyConnect: true,
+  connectTimeout: CONNECT_TIMEOUT_MS,
+  commandTimeout: COMMAND_TIMEOUT_MS,
+  enableOfflineQueue: false,
+  // A command in flight when the connection is lost fails at once; whoever sent it knows whether to repeat it.
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: false,
+  retryStrategy: attempt => Math.min(RETRY_MIN_MS * 2 ** Math.min(attempt, 10), RETRY_MAX_MS),
+}
+
+/** Connects to Redis. Resolves when it has answered; throws NS_SERVICE_UNREACHABLE when it does not. */
+export const createRedis = async ({ config, log }: RedisDeps): Promise<Redis> => {
+  const commands = new Client(config.url, options)
+  // A connection that has subscribed can do nothing else, so subscriptions have one of their own.
+  const subscriptions = new Client(config.url, options)
+  const receivers = new Map<string, Set<(payload: string) => void>>()
+  const clients = { commands, subscriptions }
+
+  let lastError: unknown
+  for (const [name, client] of Object.entries(clients)) {
+    let lost = false
+    client.on('error', (error: unknown) => {
+      lastError = error
+      if (!lost) log.warn({ connection: name, problem: messageOf(error) }, 'redis is unreachable')
+      lost = true
+    })
+    client.on('ready', () => {
+      if (lost) log.info({ connection: name }, 'redis is back')
+      lost = false
+    })
+  }
+  subscriptions.on('message', (channel: string, payload: string) => {
+    for (const receive of receivers.get(channel) ?? []) receive(payload)
+  })
+
+  const close = () => {
+    for (const client of Object.values(clients)) client.disconnect()
+    return Promise.resolve()
+  }
+
+  try {
+    await Promise.all(Object.values(clients).map(client => client.connect()))
+  } catch (cause) {
+    await close()
+    // The client rejects with "Connection is closed"; why it is closed came as an event.
+    throw unreachable(lastError ?? cause)
+  }
+
+  return {
+    publish: (channel, payload) => reached(commands.publish(channel, payload)),
+    subscribe: async (channel, receive) => {
+      const set = receivers.get(channel) ?? new Set()
+      receivers.set(channel, set)
+      set.add(receive)
+      const end = async () => {
+        set.delete(receive)
+        if (set.size > 0 || receivers.get(channel) !== set) return
+        receivers.delete(channel)
+        if (subscriptions.status === 'ready') await reached(subscriptions.unsubscribe(channel))
+      }
+      try {
+        await reached(subscriptions.subscribe(channel))
+      } catch (error) {
+        set.delete(receive)
+        throw error
+      }
+      return end
+    },
+    put: async (key, value, ttlMs) => (await reached(commands.set(key, value, 'PX', ttlMs, 'NX'))) === 'OK',
+    take: async key => (await reached(commands.getdel(key))) ?? undefined,
+    problem: async () => {
+      for (const [name, client] of Object.entries(clients)) {
+        if (client.status !== 'ready') return `the connection for ${name} is ${client.status}`
+      }
+      try {
+        await commands.ping()
+        return undefined
+      } catch (error) {
+        return messageOf(error)
+      }
+    },
+    close,
+  }
+}
+
+const unreachable = (cause: unknown): SentinelError =>
+  new SentinelError('NS_SERVICE_UNREACHABLE', `Redis: ${messageOf(cause)}`, { cause })
+
+const reached = async <T>(command: Promise<T>): Promise<T> => {
+  try {
+    return await command
+  } catch (cause) {
+    throw unreachable(cause)
+  }
+}
