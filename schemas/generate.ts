@@ -42,9 +42,7 @@ const typeOf = (schema: AvroSchema, out: string[]): string => {
     case 'record':
       return declareRecord(named, out)
     case 'enum':
-      out.push(
-        `/** ${named.doc ?? `Symbols of ${named.name}.`} */\nexport type ${named.name} = ${(named.symbols ?? []).map(symbol => `'${symbol}'`).join(' | ')}`,
-      )
+      out.push(declareEnum(named))
       return named.name
     case 'array':
       return `readonly ${wrap(typeOf(named.items ?? 'null', out))}[]`
@@ -53,6 +51,18 @@ const typeOf = (schema: AvroSchema, out: string[]): string => {
     default:
       return typeOf(named.type, out)
   }
+}
+
+// The widths of biome.json: what is written here must be what the formatter would leave.
+const LINE_WIDTH = 110
+
+const declareEnum = ({ name, doc, symbols = [] }: Named): string => {
+  const start = `/** ${doc ?? `Symbols of ${name}.`} */\nexport type ${name} =`
+  const members = symbols.map(symbol => `'${symbol}'`)
+  const line = `export type ${name} = ${members.join(' | ')}`
+  return line.length <= LINE_WIDTH
+    ? `${start} ${members.join(' | ')}`
+    : `${start}\n${members.map(member => `  | ${member}`).join('\n')}`
 }
 
 const wrap = (type: string) => (type.includes(' | ') ? `(${type})` : type)
@@ -66,9 +76,15 @@ const declareRecord = (record: Named, out: string[]): string => {
   return record.name
 }
 
+/** The TypeScript declarations of the named types of a schema, each after the ones that it uses. */
+export const declarationsOf = (schema: AvroSchema): string[] => {
+  const out: string[] = []
+  typeOf(schema, out)
+  return out
+}
+
 /** Renders `schemas/generated.ts`: one TypeScript type for each named type of the `*.avsc` files. */
 export const renderTypes = (): string => {
-  const out: string[] = []
-  for (const name of SCHEMA_NAMES) typeOf(readSchema(name), out)
-  return `// Written by \`npm run generate\` from schemas/*.avsc. Do not edit.\n\n${out.join('\n\n')}\n`
+  const declarations = SCHEMA_NAMES.flatMap(name => declarationsOf(readSchema(name)))
+  return `// Written by \`npm run generate\` from schemas/*.avsc. Do not edit.\n\n${declarations.join('\n\n')}\n`
 }

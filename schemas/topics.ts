@@ -46,7 +46,7 @@ export interface Topic {
   readonly readBy: string
 }
 
-/** Largest offset ahead of the broker's clock that is taken: none is refused, because times are judged in ingest. */
+/** The broker takes a record however far its timestamp is ahead of the clock: times are judged in ingest, not here. */
 const ANY_TIMESTAMP = { 'message.timestamp.after.max.ms': '9223372036854775807' }
 
 /**
