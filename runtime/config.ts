@@ -55,8 +55,17 @@ export const list = () => z.union([z.array(z.string()), z.string().transform(spl
 /** A boolean: true/false, 1/0, yes/no, on/off in the environment. */
 export const flag = () => z.union([z.boolean(), z.stringbool()])
 
-/** A whole number within bounds. */
-export const int = (min: number, max = Number.MAX_SAFE_INTEGER) => z.coerce.number().int().min(min).max(max)
+/** A whole number within bounds, in decimal digits where it is text. */
+export const int = (min: number, max = Number.MAX_SAFE_INTEGER) =>
+  z
+    .union([
+      z.number(),
+      z
+        .string()
+        .regex(/^\s*-?\d+\s*$/)
+        .transform(Number),
+    ])
+    .pipe(z.number().int().min(min).max(max))
 
 /** A TCP port; 0 asks the system for a free one. */
 export const port = () => int(0, 65_535)
@@ -116,7 +125,7 @@ const explain = (issue: z.core.$ZodIssue, part: Section, given: Record<string, u
 }
 
 const describeIssue = (issue: z.core.$ZodIssue): string =>
-  issue.code === 'invalid_union' ? 'has the wrong type' : issue.message
+  issue.code === 'invalid_union' ? 'is not of the right type' : issue.message
 
 /** Whether every one of these variables, or its `_FILE` form, carries a value. */
 export const areSet = (names: readonly string[], env: Environment = process.env): boolean =>

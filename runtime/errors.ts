@@ -1,3 +1,5 @@
+import { isNativeError } from 'node:util/types'
+
 /**
  * What the code that meets an error does with it. There are three outcomes and no others:
  * - `retriable`: transient; back off, commit nothing, try again.
@@ -27,6 +29,10 @@ export const ERROR_CODES = {
   ],
   NS_PORT_TAKEN: ['fatal', 'Free the port, or configure another one.'],
   NS_DISK_FULL: ['fatal', 'Free disk space under DATA_DIR, then start again.'],
+  NS_STORE_UNUSABLE: [
+    'fatal',
+    'Check the path and its rights (GATEWAY_STORE), and that no older version is started on a newer store.',
+  ],
   NS_TOPIC_MISSING: ['fatal', 'Create the topics: `netsentinel topics`.'],
   NS_TOPIC_MISMATCH: [
     'fatal',
@@ -48,6 +54,10 @@ export const ERROR_CODES = {
     'fatal',
     'A newer model has scored this partition: start the scorer with it or a newer one.',
   ],
+  NS_STATE_UNREADABLE: [
+    'fatal',
+    'A changelog record does not decode: see docs/operations.md, "Rebuilding state", before anything is deleted.',
+  ],
   NS_SCORING_FAILED: ['fatal', 'The model could not score a row; the message names it.'],
   NS_EMPTY: ['poison', 'The record has no value; see what its producer sends.'],
   NS_NOT_JSON: ['poison', 'The record is not JSON; see what its producer sends.'],
@@ -61,6 +71,8 @@ export const ERROR_CODES = {
     'fatal',
     'A batch inflates beyond KAFKA_MAX_INFLATED_BYTES: raise it, or find its producer.',
   ],
+  NS_BATCH_CORRUPT: ['fatal', 'A compressed batch cannot be read: find its producer by topic and offset.'],
+  NS_KAFKA_REFUSED: ['fatal', 'Check the credentials and the ACLs that Kafka has for this user.'],
   NS_TOO_LARGE: ['poison', 'The record is larger than the broker takes.'],
 } as const satisfies Record<string, readonly [Outcome, string]>
 
@@ -90,7 +102,9 @@ export const isSentinelError = (error: unknown, code?: ErrorCode): error is Sent
   error instanceof SentinelError && (code === undefined || error.code === code)
 
 /** The message of anything thrown. */
-export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+export const messageOf = (error: unknown): string =>
+  // Unlike instanceof, this also knows errors of another realm: a vm context, as jest has them.
+  isNativeError(error) ? error.message : String(error)
 
 /** The `code` that Node and most libraries put on their errors, when there is one. */
 export const codeOf = (error: unknown): string | undefined =>

@@ -194,7 +194,7 @@ export const startHealth = async (services: readonly Service[], deps: HealthDeps
     return send(response, ready ? 200 : 503, 'application/json', JSON.stringify({ ready, checks }))
   }
   const server: Server = createServer((request, response) => {
-    respond(request.url ?? '/', response).catch((error: unknown) => {
+    respond(request.url?.split('?')[0] ?? '/', response).catch((error: unknown) => {
       deps.log.error({ err: error }, 'the health endpoint failed')
       send(response, 500, 'application/json', '{"error":"internal"}')
     })
