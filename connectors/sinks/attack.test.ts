@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from '@jest/globals'
 import { isKnownTechnique, techniqueOf } from './attack.ts'
 
@@ -33,5 +34,18 @@ describe('techniqueOf', () => {
   it.each(['', 'T1', 'T1110.1', 'TA0001', 'toString', '__proto__'])('refuses %p', id => {
     expect(techniqueOf(id)).toBeUndefined()
     expect(isKnownTechnique(id)).toBe(false)
+  })
+})
+
+describe('the table', () => {
+  const folder = new URL('../sources/', import.meta.url)
+  const spelt = readdirSync(folder)
+    .filter(name => name.endsWith('.ts') && !name.endsWith('.test.ts'))
+    .flatMap(name => readFileSync(new URL(name, folder), 'utf8').match(/\bT1\d{3}(?:\.\d{3})?\b/g) ?? [])
+
+  it('knows every technique that a source spells, and its parent', () => {
+    expect(spelt.length).toBeGreaterThan(20)
+    const parents = spelt.map(id => id.slice(0, 5))
+    expect([...spelt, ...parents].filter(id => !isKnownTechnique(id))).toEqual([])
   })
 })

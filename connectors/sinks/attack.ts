@@ -103,6 +103,8 @@ const TECHNIQUES: Readonly<Record<string, readonly [string, ...Tactic[]]>> = {
   'T1498.002': ['Reflection Amplification', 'impact'],
   T1505: ['Server Software Component', 'persistence'],
   'T1505.003': ['Web Shell', 'persistence'],
+  T1557: ['Adversary-in-the-Middle', 'credentialAccess', 'collection'],
+  'T1557.001': ['LLMNR/NBT-NS Poisoning and SMB Relay', 'credentialAccess', 'collection'],
   T1595: ['Active Scanning', 'reconnaissance'],
   'T1595.001': ['Scanning IP Blocks', 'reconnaissance'],
   'T1595.002': ['Vulnerability Scanning', 'reconnaissance'],
