@@ -1,3 +1,5 @@
+import type { SentinelError } from '../../runtime/errors.ts'
+
 /** Headers of a record; a header that occurs more than once is a list. */
 export type Headers = Readonly<Record<string, Buffer | string | readonly (Buffer | string)[]>>
 
@@ -24,6 +26,11 @@ export interface OutputRecord {
   readonly headers?: Headers
   /** In ms since 1970 (UTC). */
   readonly timestamp: number
+  /**
+   * The input that this was made of. When an output is larger than may be written, all outputs with the same cause are
+   * replaced by what the stage's `tooLarge` makes of it.
+   */
+  readonly cause?: InputRecord
 }
 
 /** A change of the partition's state; a null value removes the key. */
@@ -43,7 +50,7 @@ export interface BatchResult {
 
 /**
  * One input partition in the hands of its owner. It is made anew, empty, whenever state in memory cannot be trusted:
- * on assignment (unless the committed offset is the one it stands at) and after any failed transaction.
+ * on assignment and after a failed transaction, unless the committed offset is the one that it stands at.
  */
 export interface PartitionTask {
   /** Takes records of the changelog partition, in log order, before the first batch. */
@@ -67,4 +74,9 @@ export interface Stage {
   /** Compacted topic, with as many partitions as `input`, that holds the state; none for a stateless stage. */
   readonly changelog?: string
   createTask(partition: number): PartitionTask
+  /**
+   * Makes the dead letter of an input one of whose outputs is larger than KAFKA_MAX_MESSAGE_BYTES. It must itself be
+   * smaller. Without it, or for an output without a cause, such an output ends the stage with NS_TOO_LARGE.
+   */
+  tooLarge?(record: InputRecord, error: SentinelError): OutputRecord
 }

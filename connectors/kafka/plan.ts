@@ -1,0 +1,59 @@
+import { SentinelError } from '../../runtime/errors.ts'
+import { contentBytes } from './records.ts'
+import type { BatchResult, InputRecord, OutputRecord, Stage } from './stage.ts'
+
+/**
+ * The records that one batch's transaction writes: its outputs, each input with an output over `limit` bytes replaced by
+ * a dead letter, then the changes of state, on the partition number of the input.
+ * Throws NS_TOO_LARGE for a record that is over the limit and has no dead letter to become, and NS_INTERNAL for changes
+ * without a changelog.
+ */
+export const planBatch = (
+  result: BatchResult,
+  stage: Stage,
+  partition: number,
+  limit: number,
+): OutputRecord[] => {
+  const outputs = withoutOversize(result.outputs, stage, limit)
+  const { changelog } = stage
+  if (changelog === undefined) {
+    if (result.changes.length > 0) throw new SentinelError('NS_INTERNAL', `${stage.name} has no changelog`)
+    return outputs
+  }
+  const now = Date.now()
+  for (const { key, value } of result.changes) {
+    const record = { topic: changelog, partition, key, value, timestamp: now }
+    if (isTooLarge(record, limit)) throw tooLarge(record, limit)
+    outputs.push(record)
+  }
+  return outputs
+}
+
+const isTooLarge = (record: OutputRecord, limit: number): boolean => contentBytes(record) > limit
+
+const tooLarge = (record: OutputRecord, limit: number): SentinelError =>
+  new SentinelError(
+    'NS_TOO_LARGE',
+    `a record for ${record.topic} has ${contentBytes(record)} bytes, the limit is ${limit}`,
+  )
+
+const withoutOversize = (outputs: readonly OutputRecord[], stage: Stage, limit: number): OutputRecord[] => {
+  const oversize = outputs.filter(output => isTooLarge(output, limit))
+  if (oversize.length === 0) return [...outputs]
+  const letters = new Map<InputRecord, OutputRecord>()
+  for (const output of oversize) {
+    const error = tooLarge(output, limit)
+    if (output.cause === undefined || stage.tooLarge === undefined) throw error
+    const letter = stage.tooLarge(output.cause, error)
+    if (isTooLarge(letter, limit)) throw tooLarge(letter, limit)
+    letters.set(output.cause, letter)
+  }
+  const done = new Set<InputRecord>()
+  return outputs.flatMap(output => {
+    const letter = output.cause && letters.get(output.cause)
+    if (letter === undefined || output.cause === undefined) return [output]
+    if (done.has(output.cause)) return []
+    done.add(output.cause)
+    return [letter]
+  })
+}

@@ -1,0 +1,92 @@
+import type { Admin } from 'kafkajs'
+import { SentinelError } from '../../runtime/errors.ts'
+import type { Kafka } from './client.ts'
+
+/** Offsets of a partition's log: the first that is there, and the one after the last that may be read. */
+export interface LogRange {
+  readonly low: number
+  readonly high: number
+}
+
+/** Reads offsets from the broker; never from the consumer's own map, which runs ahead of commits. */
+export interface Positions {
+  /** The committed offset of a group, undefined when there is none. */
+  committed(group: string, topic: string, partition: number): Promise<number | undefined>
+  range(topic: string, partition: number): Promise<LogRange>
+  close(): Promise<void>
+}
+
+const missing = (topic: string, partition: number) =>
+  new SentinelError('NS_TOPIC_MISSING', `${topic} has no partition ${partition}`)
+
+/** Makes the reader of offsets; it connects when it is first asked, and anew after an error. */
+export const createPositions = (kafka: Kafka): Positions => {
+  let admin: Promise<Admin> | undefined
+  const connect = async () => {
+    const client = kafka.admin()
+    await client.connect()
+    return client
+  }
+  const use = async <T>(run: (admin: Admin) => Promise<T>): Promise<T> => {
+    admin ??= connect()
+    const mine = admin
+    try {
+      return await run(await mine)
+    } catch (error) {
+      if (admin === mine) admin = undefined
+      await disconnect(mine)
+      throw error
+    }
+  }
+  return {
+    committed: (group, topic, partition) =>
+      use(async client => {
+        const [answer] = await client.fetchOffsets({ groupId: group, topics: [topic] })
+        const found = answer?.partitions.find(each => each.partition === partition)
+        if (found === undefined) throw missing(topic, partition)
+        const offset = Number(found.offset)
+        return offset < 0 ? undefined : offset
+      }),
+    range: (topic, partition) =>
+      use(async client => {
+        const all = await client.fetchTopicOffsets(topic)
+        const found = all.find(each => each.partition === partition)
+        if (found === undefined) throw missing(topic, partition)
+        return { low: Number(found.low), high: Number(found.high) }
+      }),
+    close: async () => {
+      if (admin !== undefined) await disconnect(admin)
+    },
+  }
+}
+
+const disconnect = async (admin: Promise<Admin>): Promise<void> => {
+  const [connected] = await Promise.allSettled([admin])
+  if (connected.status === 'fulfilled') await connected.value.disconnect()
+}
+
+/**
+ * Where a group reads on. Records that were deleted before they were read are never skipped silently.
+ * Throws NS_OFFSET_LOST when the committed offset lies outside the log, with the number of records that are gone.
+ */
+export const startOffset = (
+  committed: number | undefined,
+  { low, high }: LogRange,
+  where: { readonly group: string; readonly topic: string; readonly partition: number },
+): number => {
+  const { group, topic, partition } = where
+  if (committed === undefined) return low
+  if (committed < low) {
+    throw new SentinelError(
+      'NS_OFFSET_LOST',
+      `${topic}-${partition}: ${low - committed} offsets (${committed} to ${low - 1}) were deleted before ${group} read them`,
+    )
+  }
+  if (committed > high) {
+    throw new SentinelError(
+      'NS_OFFSET_LOST',
+      `${topic}-${partition}: ${group} has read up to offset ${committed}, but the log ends at ${high}: ${committed - high} offsets are gone`,
+    )
+  }
+  return committed
+}

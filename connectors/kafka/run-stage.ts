@@ -1,0 +1,161 @@
+import type { Consumer, EachBatchPayload } from 'kafkajs'
+import { SentinelError } from '../../runtime/errors.ts'
+import { type Check, createCloser, createFailure, type Service } from '../../runtime/lifecycle.ts'
+import type { Log } from '../../runtime/log.ts'
+import type { Metrics } from '../../runtime/metrics.ts'
+import { checkKafka, partitionCount } from './admin.ts'
+import { createCoPartitionAssigner } from './assigner.ts'
+import type { Kafka } from './client.ts'
+import { watchConsumer, withHeartbeat } from './consumer.ts'
+import { createPartition, type Flow, type OwnedPartition } from './partition.ts'
+import { createPositions } from './positions.ts'
+import { fetchedOffset, toInputRecords } from './records.ts'
+import type { Stage } from './stage.ts'
+
+/** What a stage runs with. */
+export interface RunStageDeps {
+  readonly kafka: Kafka
+  readonly stage: Stage
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+/**
+ * Runs a stage as a member of its consumer group, exactly once: each batch is one transaction of its outputs, its
+ * changes of state and its input offset, by a producer per input partition that fences whoever had the partition before.
+ * `docs/decisions/0002-exactly-once-on-kafkajs.md` says why it is built so.
+ *
+ * Resolves when the member has joined. The service fails with NS_OFFSET_LOST when records are gone that were not read,
+ * NS_CONSUMER_CRASHED, and whatever fatal error the stage throws; it rides out what is transient.
+ * Throws NS_TOPIC_MISSING, NS_TOPIC_MISMATCH (changelog and input differ in partitions), NS_SERVICE_UNREACHABLE.
+ */
+export const runStage = async ({ kafka, stage, log: parent, metrics }: RunStageDeps): Promise<Service> => {
+  const log = parent.child({ stage: stage.name })
+  const { failed, fail } = createFailure()
+  const closer = createCloser()
+  const partitions = new Map<number, OwnedPartition>()
+  const topics = stage.changelog === undefined ? [stage.input] : [stage.input, stage.changelog]
+  const count = await countPartitions(kafka, topics)
+
+  const positions = createPositions(kafka)
+  closer.add(() => positions.close())
+  closer.add(() => Promise.all([...partitions.values()].map(each => each.close())))
+  const consumer = kafka.consumer({
+    groupId: stage.group,
+    partitionAssigners: [createCoPartitionAssigner(topics)],
+  })
+  let ended = false
+
+  const releaseAll = () => {
+    for (const each of partitions.values()) each.release()
+  }
+  const fatal = (error: SentinelError) => {
+    if (ended) return
+    ended = true
+    releaseAll()
+    pauseAll()
+    fail(error)
+  }
+  const watch = watchConsumer(consumer, {
+    log,
+    group: stage.group,
+    positions,
+    fatal,
+    stopped: releaseAll,
+    joined: assignment => assign(assignment[stage.input] ?? []),
+    filtered: (topic, partition, next) => {
+      const owned = partitions.get(partition)
+      if (topic === stage.input) owned?.skip(next)
+      // Nothing but the count of what was read changes: an error of the task cannot come from here.
+      else owned?.restored([], next).catch((error: unknown) => log.error({ err: error }, 'restore'))
+    },
+  })
+  closer.add(() => watch.close())
+
+  const flow: Flow = {
+    pause: (topic, partition) => {
+      if (watch.running()) consumer.pause([{ topic, partitions: [partition] }])
+    },
+    start: (topic, partition, offset) => {
+      if (!watch.running()) throw new SentinelError('NS_SERVICE_UNREACHABLE', 'the consumer is reconnecting')
+      consumer.seek({ topic, partition, offset: String(offset) })
+      consumer.resume([{ topic, partitions: [partition] }])
+    },
+  }
+  const pauseAll = () => {
+    for (const topic of topics) for (const partition of partitions.keys()) flow.pause(topic, partition)
+  }
+
+  /** Called synchronously on each assignment, before anything of it is fetched. */
+  const assign = (assigned: readonly number[]) => {
+    for (const topic of topics) consumer.pause([{ topic, partitions: [...assigned] }])
+    if (ended) return
+    for (const [number, owned] of partitions) if (!assigned.includes(number)) owned.release()
+    for (const number of assigned) {
+      let owned = partitions.get(number)
+      if (owned === undefined) {
+        owned = createPartition({ kafka, stage, partition: number, positions, flow, log, metrics, fatal })
+        partitions.set(number, owned)
+      }
+      owned.take()
+    }
+  }
+
+  const eachBatch = async ({ batch, resolveOffset, heartbeat, isStale }: EachBatchPayload) => {
+    const owned = partitions.get(batch.partition)
+    if (owned === undefined || ended || isStale()) return
+    const generation = watch.generation()
+    const next = Number(batch.lastOffset()) + 1
+    const records = toInputRecords(batch)
+    const done = await withHeartbeat(heartbeat, async () => {
+      if (batch.topic === stage.input) {
+        return owned.accept({ records, fetched: fetchedOffset(batch), next })
+      }
+      await owned.restored(records, next)
+      return true
+    })
+    const last = batch.messages.at(-1)
+    // After a new assignment kafkajs would note the offset for a partition that it may no longer have.
+    if (done && last !== undefined && generation === watch.generation()) resolveOffset(last.offset)
+  }
+
+  try {
+    await startConsumer(consumer, topics, { eachBatch, partitionsConsumedConcurrently: count })
+    await watch.firstJoin
+  } catch (error) {
+    await closer.close()
+    throw error
+  }
+
+  const check = async (): Promise<readonly Check[]> => {
+    const reachable = await checkKafka(kafka)
+    const troubles = [...partitions.values()].flatMap(each => each.trouble() ?? [])
+    const problem = reachable ?? watch.problem() ?? troubles[0]
+    return [{ name: `kafka (${stage.name})`, ...(problem === undefined ? {} : { problem }) }]
+  }
+  return { name: stage.name, check, failed, close: () => closer.close() }
+}
+
+const startConsumer = async (
+  consumer: Consumer,
+  topics: string[],
+  run: Pick<Parameters<Consumer['run']>[0] & object, 'eachBatch' | 'partitionsConsumedConcurrently'>,
+) => {
+  await consumer.connect()
+  await consumer.subscribe({ topics, fromBeginning: true })
+  await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, ...run })
+}
+
+const countPartitions = async (kafka: Kafka, topics: readonly string[]): Promise<number> => {
+  const counts = await partitionCount(kafka, topics)
+  const [[input, count] = ['', 0], ...others] = counts
+  for (const [topic, each] of others) {
+    if (each !== count) {
+      throw new SentinelError(
+        'NS_TOPIC_MISMATCH',
+        `${topic} has ${each} partitions and ${input} has ${count}: a changelog needs as many as its input`,
+      )
+    }
+  }
+  return count
+}
