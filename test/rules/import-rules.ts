@@ -12,8 +12,6 @@ const TEST_HELPERS = ['test/support/', 'test/contract/']
 /** Where each outside package may be imported: files, or folders ending in a slash. */
 const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   kafkajs: ['connectors/kafka/'],
-  lz4js: ['connectors/kafka/'],
-  snappyjs: ['connectors/kafka/'],
   '@kafkajs/confluent-schema-registry': ['connectors/registry.ts'],
   ioredis: ['connectors/redis.ts'],
   'ipaddr.js': ['connectors/sources/'],
