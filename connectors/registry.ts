@@ -1,9 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { COMPATIBILITY, SchemaRegistry } from '@kafkajs/confluent-schema-registry'
 import { z } from 'zod'
 import { type SectionValues, section, setting } from '../runtime/config.ts'
 import { messageOf, SentinelError } from '../runtime/errors.ts'
-import { loadSchema, type SchemaName } from '../schemas/avro.ts'
+import { type AvroSchema, loadSchema, type SchemaName } from '../schemas/avro.ts'
 import type { Alert, EntityState, Event, Threat } from '../schemas/generated.ts'
+import { incompatibility } from '../schemas/history.ts'
+import { backwardLevel, isRaced } from './registry-level.ts'
 
 /** Settings of the schema registry. */
 export const registryConfig = section('registry', {
@@ -38,6 +41,7 @@ export interface Codec<T> {
 
 /** The part of the registry client's Avro type that the codec uses: synchronous, unlike the client's own calls. */
 interface AvroType {
+  schema(): unknown
   toBuffer(value: unknown): Buffer
   fromBuffer(bytes: Buffer, resolver?: unknown): unknown
   createResolver(writer: AvroType): unknown
@@ -45,6 +49,9 @@ interface AvroType {
 }
 
 const HEADER_BYTES = 5
+
+const REGISTER_RETRIES = 10
+const REGISTER_PAUSE_MS = 100
 
 /** Whether bytes carry the registry's framing. */
 export const isFramed = (bytes: Buffer): boolean => bytes.length > HEADER_BYTES && bytes[0] === 0
@@ -60,14 +67,42 @@ export const createRegistry = (config: SectionValues<typeof registryConfig>) => 
   })
 
   const register = async (name: SchemaName, topic: string): Promise<number> => {
+    const subject = `${topic}-value`
+    let compatibility: string = COMPATIBILITY.BACKWARD
+    for (let retries = REGISTER_RETRIES; ; retries--) {
+      try {
+        const options = { subject, compatibility: compatibility as COMPATIBILITY }
+        return (await client.register(loadSchema(name) as never, options)).id
+      } catch (cause) {
+        if (retries === 0 || !isRaced(cause)) throw await refusal(name, subject, cause)
+      }
+      compatibility = await backwardLevel(config, subject)
+      await sleep(REGISTER_PAUSE_MS)
+    }
+  }
+
+  /** Why the registry did not take a schema, in terms of fields where it is the schema's fault. */
+  const refusal = async (name: SchemaName, subject: string, cause: unknown): Promise<SentinelError> => {
+    const isSchema = (cause as { status?: number }).status === 409 || /incompatib/i.test(messageOf(cause))
+    if (!isSchema) {
+      const message = `the schema registry did not take ${name}: ${messageOf(cause)}`
+      return new SentinelError('NS_SERVICE_UNREACHABLE', message, { cause })
+    }
+    const reason = (await conflictWithNewest(name, subject)) ?? messageOf(cause)
+    return new SentinelError(
+      'NS_SCHEMA_INCOMPATIBLE',
+      `${name} cannot read what was written with the newest schema of ${subject}: ${reason}`,
+      { cause },
+    )
+  }
+
+  const conflictWithNewest = async (name: SchemaName, subject: string): Promise<string | undefined> => {
     try {
-      const { id } = await client.register(loadSchema(name) as never, {
-        subject: `${topic}-value`,
-        compatibility: COMPATIBILITY.BACKWARD,
-      })
-      return id
-    } catch (cause) {
-      throw registrationError(name, topic, cause)
+      const newest = await typeOf(await client.getLatestSchemaId(subject))
+      return incompatibility(loadSchema(name), newest.schema() as AvroSchema)
+    } catch {
+      // The registry's own words are all there is then.
+      return undefined
     }
   }
 
@@ -141,8 +176,10 @@ export const createRegistry = (config: SectionValues<typeof registryConfig>) => 
       }
     },
 
-    /** Decodes any value that the registry can explain, whatever its schema: how framed raw events are read. */
+    /** Decodes any value that the registry can explain, whatever its schema. Throws as {@link Codec.decode} does. */
     decodeAny: async (bytes: Buffer): Promise<unknown> => {
+      if (!isFramed(bytes))
+        throw new SentinelError('NS_UNDECODABLE', 'the value is not framed by the registry')
       const type = await typeOf(bytes.readInt32BE(1))
       try {
         return type.fromBuffer(bytes.subarray(HEADER_BYTES))
@@ -159,20 +196,3 @@ export const createRegistry = (config: SectionValues<typeof registryConfig>) => 
 
 /** The registry. */
 export type Registry = ReturnType<typeof createRegistry>
-
-const registrationError = (name: SchemaName, topic: string, cause: unknown): SentinelError => {
-  const status = (cause as { status?: number }).status
-  return status === 409 || /incompatib/i.test(messageOf(cause))
-    ? new SentinelError(
-        'NS_SCHEMA_INCOMPATIBLE',
-        `${name} cannot replace the schema that ${topic}-value has in the registry: ${messageOf(cause)}`,
-        { cause },
-      )
-    : new SentinelError(
-        'NS_SERVICE_UNREACHABLE',
-        `the schema registry did not take ${name}: ${messageOf(cause)}`,
-        {
-          cause,
-        },
-      )
-}
