@@ -10,7 +10,7 @@ const TOOLS = ['test/', 'bench/', 'jest.config.ts']
 const TEST_HELPERS = ['test/support/', 'test/contract/']
 
 /** Where each outside package may be imported: files, or folders ending in a slash. */
-const PACKAGES: Readonly<Record<string, readonly string[]>> = {
+export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   kafkajs: ['connectors/kafka/'],
   '@kafkajs/confluent-schema-registry': ['connectors/registry.ts'],
   ioredis: ['connectors/redis.ts'],

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import { filesEndingIn } from './files.ts'
-import { importProblems, importsOf } from './import-rules.ts'
+import { filesEndingIn, readText } from './files.ts'
+import { importProblems, importsOf, PACKAGES } from './import-rules.ts'
 
 const sources = filesEndingIn('.ts')
 
@@ -14,6 +14,13 @@ describe('imports', () => {
 
   it('point down only, and each outside package is imported in one place', () => {
     expect(sources.flatMap(({ path, text }) => importProblems(path, text))).toEqual([])
+  })
+
+  it('have a place for each package that the program depends on, and for no other', () => {
+    const { dependencies } = JSON.parse(readText('package.json')) as { dependencies: object }
+    // patch-package is a program that npm runs after an installation.
+    const imported = Object.keys(dependencies).filter(name => name !== 'patch-package')
+    expect(Object.keys(PACKAGES).toSorted()).toEqual(imported.toSorted())
   })
 
   it('name files of this repository by their real path', () => {
