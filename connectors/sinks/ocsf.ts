@@ -4,7 +4,7 @@ import type { Event, Severity, Threat } from '../../schemas/generated.ts'
 import { ATTACK_VERSION, type AttackEntry, techniqueOf } from './attack.ts'
 
 /** The OCSF release that findings are written in. */
-export const OCSF_VERSION = '1.6.0'
+const OCSF_VERSION = '1.6.0'
 
 /** A JSON object, or undefined where an attribute is left out. */
 type Json = Readonly<Record<string, unknown>>
