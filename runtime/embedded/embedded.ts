@@ -175,6 +175,8 @@ export const startEmbedded = async (deps: EmbeddedDeps): Promise<EmbeddedService
   } catch (error) {
     sound = false
     abort.abort(error)
+    // A start can be waiting for the end of a child: that comes first.
+    await Promise.all(children.map(child => child.stop()))
     await Promise.allSettled(starts ?? [])
     await closer.close()
     throw error

@@ -59,7 +59,7 @@ export const downloadError = (exitCode: number, logFile: string): SentinelError 
   if (NO_SPACE.test(tail)) {
     return new SentinelError(
       'NS_DISK_FULL',
-      `the disk is full: Kafka and the registry take 200 MB (${logFile})`,
+      `the disk is full: free 500 MB, or set DATA_DIR to a directory on a larger disk (${logFile})`,
     )
   }
   const reason = /\[ERROR\]\s*(.+)/.exec(tail)?.[1]?.slice(0, 200) ?? `exit code ${exitCode}`

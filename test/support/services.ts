@@ -25,6 +25,8 @@ export const services = (): { kafkaBrokers: string[]; redisUrl: string; schemaRe
 /** A name that no other test uses, fit for topics, groups, subjects and Redis keys. */
 export const unique = (name: string): string => `${name}-${randomBytes(6).toString('hex')}`
 
+type Falsy = false | 0 | '' | null | undefined
+
 /** How {@link until} waits. */
 export interface UntilOptions {
   /** 20,000 when not given. */
@@ -40,13 +42,13 @@ export interface UntilOptions {
 export const until = async <T>(
   predicate: () => T | Promise<T>,
   { timeoutMs = 20_000, what = 'the condition' }: UntilOptions = {},
-): Promise<T> => {
+): Promise<Exclude<T, Falsy>> => {
   const deadline = Date.now() + timeoutMs
   let cause: unknown
   for (;;) {
     try {
       const answer = await predicate()
-      if (answer) return answer
+      if (answer) return answer as Exclude<T, Falsy>
       cause = undefined
     } catch (error) {
       cause = error
