@@ -1,0 +1,187 @@
+import { createHmac } from 'node:crypto'
+import type { SectionValues } from '../../runtime/config.ts'
+import { SentinelError } from '../../runtime/errors.ts'
+import type { sourcesConfig } from './config.ts'
+import { rewriteScalars } from './json-text.ts'
+import {
+  isEncoded,
+  isIdentifier,
+  isPlaceholder,
+  isSecretKey,
+  MAY_HOLD_SECRETS,
+  type Span,
+  secretSpans,
+} from './secret-places.ts'
+
+const DROPPED = '[dropped]'
+/** Shorter secrets are replaced where they are a whole value only: inside a text `a` or `1` most likely means no secret. */
+const SHORTEST_ELSEWHERE = 4
+/** A record with more secrets than this is no honest one; all of its texts are dropped, which bounds the work. */
+const MOST_SECRETS = 64
+const CACHED_HASHES = 4096
+const DEEPEST_NESTING = 4
+
+/** A record without its secrets. */
+export interface Redacted {
+  /** The record's JSON text with every secret replaced; the very same text when it has none. */
+  readonly json: string
+  /** Replaces the record's secrets in a text that was read from it. */
+  readonly text: (value: string) => string
+}
+
+/** Replaces secrets. */
+export interface Redactor {
+  /** The hash of a secret, to count equal ones by; null when secrets are dropped or there is none to hash. */
+  hash(secret: string): string | null
+  /** Replaces the secrets that are told by field or by the text around them, and those in `known`, wherever they stand. */
+  redact(json: string, known: readonly string[]): Redacted
+}
+
+const isString = (literal: string) => literal.startsWith('"')
+
+const decode = (literal: string): string =>
+  literal.includes('\\') ? (JSON.parse(literal) as string) : literal.slice(1, -1)
+
+/** Whether a text is itself JSON: webhooks carry the record as a text in a record. */
+const isJson = (value: string): boolean => {
+  if (!/^\s*[{[]/.test(value)) return false
+  try {
+    JSON.parse(value)
+    return true
+  } catch {
+    // Not JSON: then it is an ordinary text, which is all that was asked.
+    return false
+  }
+}
+
+const decodeUri = (value: string): string => {
+  try {
+    return decodeURIComponent(value)
+  } catch {
+    // A stray percent sign: the text is not URI-encoded, so it is its own decoded form.
+    return value
+  }
+}
+
+/** The forms that one secret takes: as it is, in URLs, and behind `Basic` with the user name. */
+const formsOf = (secret: string): string[] => {
+  const forms = [secret, encodeURIComponent(secret.toWellFormed()), decodeUri(secret)]
+  const basic = /^(?:basic\s+)?([A-Za-z0-9+/]{6,}={0,2})$/i.exec(secret)?.[1]
+  if (basic !== undefined) {
+    const pair = Buffer.from(basic, 'base64').toString()
+    const colon = pair.indexOf(':')
+    if (colon !== -1 && /^[\x20-\x7e]+$/.test(pair)) forms.push(basic, pair.slice(colon + 1))
+  }
+  return forms
+}
+
+const spansOf = (text: string, secrets: readonly string[]): Span[] => {
+  const spans = secretSpans(text)
+  for (const secret of secrets) {
+    for (let at = text.indexOf(secret); at !== -1; at = text.indexOf(secret, at + secret.length))
+      spans.push([at, at + secret.length])
+  }
+  return spans.sort((a, b) => a[0] - b[0])
+}
+
+const replaceSpans = (text: string, spans: readonly Span[], mask: (secret: string) => string): string => {
+  let result = ''
+  let copied = 0
+  for (let i = 0; i < spans.length; i++) {
+    const [start, first] = spans[i] ?? [0, 0]
+    let end = first
+    for (let next = spans[i + 1]; next !== undefined && next[0] < end; next = spans[i + 1]) {
+      end = Math.max(end, next[1])
+      i++
+    }
+    result += text.slice(copied, start) + mask(text.slice(start, end))
+    copied = end
+  }
+  return result + text.slice(copied)
+}
+
+/** Gathers the secrets that a JSON text tells of by itself. */
+const collect = (json: string, found: Set<string>, nesting: number): void => {
+  const add = (secret: string) => {
+    if (isPlaceholder(secret)) return
+    for (const form of formsOf(secret)) if (form !== '') found.add(form)
+  }
+  const inText = (value: string) => {
+    for (const [start, end] of secretSpans(value)) add(value.slice(start, end))
+  }
+  rewriteScalars(json, (literal, key) => {
+    if (!isString(literal)) {
+      if (isSecretKey(key) && /^[-\d]/.test(literal)) add(literal)
+      return undefined
+    }
+    const value = decode(literal)
+    if (isSecretKey(key)) add(value)
+    else if (nesting < DEEPEST_NESTING && isJson(value)) collect(value, found, nesting + 1)
+    else if (isEncoded(key)) inText(Buffer.from(value, 'base64').toString('latin1'))
+    else if (!isIdentifier(key) && MAY_HOLD_SECRETS.test(value)) inText(value)
+    return undefined
+  })
+}
+
+/** Makes a redactor. Throws NS_CONFIG_INVALID when secrets are to be hashed and there is no key. */
+export const createRedactor = ({
+  secretsMode,
+  secretsKey,
+}: Pick<SectionValues<typeof sourcesConfig>, 'secretsMode' | 'secretsKey'>): Redactor => {
+  if (secretsMode === 'hash' && secretsKey === undefined)
+    throw new SentinelError('NS_CONFIG_INVALID', 'SECRETS_MODE is hash, but there is no SECRETS_KEY')
+  const key = secretsMode === 'drop' ? undefined : secretsKey
+  const hashes = new Map<string, string>()
+
+  const hash = (secret: string): string | null => {
+    if (key === undefined || isPlaceholder(secret)) return null
+    const known = hashes.get(secret)
+    if (known !== undefined) return known
+    const made = `hmac:${createHmac('sha256', key).update(secret).digest('hex').slice(0, 16)}`
+    if (hashes.size >= CACHED_HASHES) hashes.clear()
+    hashes.set(secret, made)
+    return made
+  }
+  const mask = (secret: string): string => hash(secret) ?? DROPPED
+
+  const rewrite = (json: string, text: (value: string) => string, nesting: number): string =>
+    rewriteScalars(json, (literal, under): string | undefined => {
+      const secretHere = isSecretKey(under)
+      if (!isString(literal)) {
+        return secretHere && /^[-\d]/.test(literal) ? JSON.stringify(mask(literal)) : undefined
+      }
+      if (isIdentifier(under)) return undefined
+      const value = decode(literal)
+      if (secretHere) return isPlaceholder(value) ? undefined : JSON.stringify(mask(value))
+      if (nesting < DEEPEST_NESTING && isJson(value)) {
+        const inner = rewrite(value, text, nesting + 1)
+        return inner === value ? undefined : JSON.stringify(inner)
+      }
+      if (isEncoded(under)) {
+        const bytes = Buffer.from(value, 'base64').toString('latin1')
+        return text(bytes) === bytes ? undefined : JSON.stringify(DROPPED)
+      }
+      const replaced = text(value)
+      return replaced === value ? undefined : JSON.stringify(replaced)
+    })
+
+  return {
+    hash,
+    redact: (json, known) => {
+      if (known.length === 0 && !MAY_HOLD_SECRETS.test(json)) return { json, text: value => value }
+      const found = new Set(known.flatMap(secret => (isPlaceholder(secret) ? [] : formsOf(secret))))
+      collect(json, found, 0)
+      if (found.size === 0) return { json, text: value => value }
+      const secrets = [...found].filter(secret => secret.length >= SHORTEST_ELSEWHERE)
+      const text =
+        secrets.length > MOST_SECRETS
+          ? () => DROPPED
+          : (value: string) => {
+              if (found.has(value)) return mask(value)
+              const spans = spansOf(value, secrets)
+              return spans.length === 0 ? value : replaceSpans(value, spans, mask)
+            }
+      return { json: rewrite(json, text, 0), text }
+    },
+  }
+}

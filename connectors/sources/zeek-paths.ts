@@ -1,0 +1,414 @@
+import { ip } from './addresses.ts'
+import { count, firstText, integer, list, lower, outcomeOf, port, seconds, sum, text } from './fields.ts'
+import type { JsonObject, SourceEvent } from './source.ts'
+
+/** What a log adds to the fields that all logs of Zeek share. */
+export type ZeekDetail = Partial<SourceEvent> & Pick<SourceEvent, 'title' | 'category' | 'action'>
+type Reader = (value: JsonObject) => ZeekDetail
+
+/** Connection states in which the other side answered, and those in which it did not (Zeek's conn.log manual). */
+const ESTABLISHED = new Set(['SF', 'S1', 'S2', 'S3', 'RSTO', 'RSTR'])
+const REFUSED = new Set(['S0', 'REJ', 'RSTOS0', 'RSTRH', 'SH', 'SHR'])
+
+const named = (prefix: string, name: string | null): string => (name === null ? prefix : `${prefix} ${name}`)
+
+const byStatus = (status: number | null, firstBad: number): 'success' | 'failure' | 'unknown' =>
+  status === null ? 'unknown' : status < firstBad ? 'success' : 'failure'
+
+const conn: Reader = value => {
+  const state = text(value['conn_state'])
+  return {
+    title: named('Connection', state),
+    category: 'network',
+    action: 'connect',
+    outcome:
+      state !== null && ESTABLISHED.has(state)
+        ? 'success'
+        : state !== null && REFUSED.has(state)
+          ? 'failure'
+          : 'unknown',
+    service: lower(value['service']),
+    status: state,
+    durationMs: seconds(value['duration']),
+    bytesIn: count(value['orig_bytes']),
+    bytesOut: count(value['resp_bytes']),
+    packets: sum(value['orig_pkts'], value['resp_pkts']),
+  }
+}
+
+const dns: Reader = value => {
+  const code = text(value['rcode_name'])
+  return {
+    title: named('DNS query', text(value['query'])),
+    category: 'dns',
+    action: 'query',
+    outcome: code === null ? 'unknown' : code === 'NOERROR' ? 'success' : 'failure',
+    service: 'dns',
+    query: text(value['query']),
+    method: firstText(value['qtype_name'], value['qtype']),
+    status: code,
+    durationMs: seconds(value['rtt']),
+  }
+}
+
+const http: Reader = value => {
+  const status = integer(value['status_code'])
+  return {
+    title: named('HTTP', text(value['method'])),
+    category: 'web',
+    action: 'request',
+    outcome: byStatus(status, 400),
+    service: 'http',
+    transport: 'tcp',
+    method: text(value['method']),
+    url: text(value['uri']),
+    dstHost: text(value['host']),
+    userAgent: text(value['user_agent']),
+    status: text(value['status_code']),
+    user: text(value['username']),
+    secret: text(value['password']),
+    bytesIn: count(value['request_body_len']),
+    bytesOut: count(value['response_body_len']),
+  }
+}
+
+const ssl: Reader = value => ({
+  title: named('TLS', text(value['server_name'])),
+  category: 'tls',
+  action: 'connect',
+  outcome: outcomeOf(value['established']),
+  service: 'tls',
+  transport: 'tcp',
+  dstHost: text(value['server_name']),
+  status: firstText(value['validation_status'], value['last_alert']),
+  fingerprint: text(value['ja3']),
+})
+
+const noticeTechniques = (note: string): string[] =>
+  note.startsWith('Scan::')
+    ? ['T1046']
+    : note === 'SSH::Password_Guessing' || note === 'FTP::Bruteforcing'
+      ? ['T1110.001']
+      : note.startsWith('HTTP::SQL_Injection')
+        ? ['T1190']
+        : []
+
+const notice: Reader = value => {
+  const note = text(value['note'])
+  return {
+    title: text(value['msg']) ?? named('Notice', note),
+    category: 'alert',
+    action: 'alert',
+    signatureId: note,
+    signature: note,
+    techniques: noticeTechniques(note ?? ''),
+    ...(ip(value['src']) === null ? {} : { srcIp: ip(value['src']) }),
+    ...(ip(value['dst']) === null ? {} : { dstIp: ip(value['dst']) }),
+  }
+}
+
+const weird: Reader = value => ({
+  title: named('Unusual traffic:', text(value['name'])),
+  category: 'network',
+  action: 'anomaly',
+  signatureId: text(value['name']),
+  signature: text(value['name']),
+  service: lower(value['source']),
+})
+
+const ssh: Reader = value => ({
+  title: 'SSH session',
+  category: 'authentication',
+  action: 'login',
+  outcome: outcomeOf(value['auth_success']),
+  service: 'ssh',
+  transport: 'tcp',
+  userAgent: text(value['client']),
+  fingerprint: text(value['hassh']),
+  techniques: outcomeOf(value['auth_success']) === 'failure' ? ['T1110'] : [],
+})
+
+const ftp: Reader = value => {
+  const command = text(value['command'])
+  const arg = text(value['arg'])
+  const isLogin = command === 'USER' || command === 'PASS'
+  return {
+    title: named('FTP', command),
+    category: isLogin ? 'authentication' : 'file',
+    action: isLogin ? 'login' : 'command',
+    outcome: byStatus(integer(value['reply_code']), 400),
+    service: 'ftp',
+    transport: 'tcp',
+    user: text(value['user']),
+    secret: firstText(value['password'], command === 'PASS' ? arg : null),
+    command: command !== null && arg !== null ? `${command} ${arg}` : command,
+    fileName: arg !== null && /^(?:RETR|STOR|APPE|DELE)$/.test(command ?? '') ? arg : null,
+    status: text(value['reply_code']),
+    bytesOut: count(value['file_size']),
+  }
+}
+
+const smtp: Reader = value => {
+  const status = /^\d{3}/.exec(text(value['last_reply']) ?? '')?.[0] ?? null
+  return {
+    title: 'SMTP message',
+    category: 'network',
+    action: 'send',
+    outcome: byStatus(integer(status), 400),
+    service: 'smtp',
+    transport: 'tcp',
+    status,
+    userAgent: text(value['user_agent']),
+    query: text(value['helo']),
+  }
+}
+
+const rdp: Reader = value => ({
+  title: 'RDP connection',
+  category: 'authentication',
+  action: 'login',
+  outcome: value['result'] === 'Success' ? 'success' : 'unknown',
+  service: 'rdp',
+  transport: 'tcp',
+  user: text(value['cookie']),
+  status: text(value['result']),
+  userAgent: text(value['client_build']),
+})
+
+/** In a file's record the address that asked is the receiver, unless the originator sent the file. */
+const files: Reader = value => {
+  const fromOriginator = value['is_orig'] === true
+  const sender = ip(list(value['tx_hosts'])[0])
+  const receiver = ip(list(value['rx_hosts'])[0])
+  const size = count(value['total_bytes']) ?? count(value['seen_bytes'])
+  return {
+    title: named('File', firstText(value['filename'], value['mime_type'])),
+    category: 'file',
+    action: fromOriginator ? 'upload' : 'download',
+    session: firstText(value['uid'], list(value['conn_uids'])[0], value['fuid']),
+    service: lower(value['source']),
+    fileName: text(value['filename']),
+    fileHash: firstText(value['sha256'], value['sha1'], value['md5']),
+    durationMs: seconds(value['duration']),
+    ...(fromOriginator ? { bytesIn: size } : { bytesOut: size }),
+    ...('tx_hosts' in value
+      ? { srcIp: fromOriginator ? sender : receiver, dstIp: fromOriginator ? receiver : sender }
+      : {}),
+  }
+}
+
+const kerberos: Reader = value => ({
+  title: named('Kerberos', text(value['request_type'])),
+  category: 'authentication',
+  action: 'login',
+  outcome: outcomeOf(value['success']),
+  service: 'kerberos',
+  user: text(value['client']),
+  query: text(value['service']),
+  method: text(value['request_type']),
+  status: text(value['error_msg']),
+})
+
+const ntlm: Reader = value => ({
+  title: 'NTLM login',
+  category: 'authentication',
+  action: 'login',
+  outcome: outcomeOf(value['success']),
+  service: 'ntlm',
+  transport: 'tcp',
+  user: text(value['username']),
+  dstHost: firstText(value['server_dns_computer_name'], value['server_nb_computer_name']),
+  status: text(value['status']),
+})
+
+const x509: Reader = value => ({
+  title: named('Certificate', text(value['certificate.subject'])),
+  category: 'tls',
+  action: 'certificate',
+  service: 'tls',
+  session: firstText(value['id'], value['fuid']),
+  dstHost: firstText(
+    list(value['san.dns'])[0],
+    /(?:^|,)CN=([^,]+)/.exec(text(value['certificate.subject']) ?? '')?.[1],
+  ),
+  fileHash: text(value['fingerprint']),
+})
+
+const smbFiles: Reader = value => ({
+  title: 'SMB file',
+  category: 'file',
+  action:
+    text(value['action'])
+      ?.replace(/^SMB::(?:FILE|PIPE|PRINT)_/, '')
+      .toLowerCase() ?? 'access',
+  service: 'smb',
+  transport: 'tcp',
+  fileName: `${text(value['path']) ?? ''}${text(value['name']) ?? ''}` || null,
+  bytesOut: count(value['size']),
+})
+
+const smbMapping: Reader = value => ({
+  title: 'SMB share mapped',
+  category: 'file',
+  action: 'map',
+  service: 'smb',
+  transport: 'tcp',
+  fileName: text(value['path']),
+  techniques: /\\(?:ADMIN|[A-Z])\$$/i.test(text(value['path']) ?? '') ? ['T1021.002'] : [],
+})
+
+const dceRpc: Reader = value => ({
+  title: named('RPC', text(value['operation'])),
+  category: 'command',
+  action: 'call',
+  service: 'dce_rpc',
+  transport: 'tcp',
+  command: [text(value['endpoint']), text(value['operation'])].filter(Boolean).join('::') || null,
+  fileName: text(value['named_pipe']),
+  durationMs: seconds(value['rtt']),
+})
+
+const snmp: Reader = value => ({
+  title: 'SNMP',
+  category: 'network',
+  action: 'query',
+  service: 'snmp',
+  transport: 'udp',
+  secret: text(value['community']),
+  durationMs: seconds(value['duration']),
+  packets: sum(
+    value['get_requests'],
+    value['get_bulk_requests'],
+    value['get_responses'],
+    value['set_requests'],
+  ),
+})
+
+const dhcp: Reader = value => ({
+  title: 'DHCP',
+  category: 'network',
+  action: 'lease',
+  service: 'dhcp',
+  transport: 'udp',
+  srcIp: ip(value['id.orig_h']) ?? ip(value['client_addr']) ?? ip(value['assigned_addr']),
+  dstIp: ip(value['id.resp_h']) ?? ip(value['server_addr']),
+  query: text(value['host_name']),
+})
+
+const radius: Reader = value => ({
+  title: 'RADIUS login',
+  category: 'authentication',
+  action: 'login',
+  outcome: value['result'] === 'success' ? 'success' : value['result'] === 'failed' ? 'failure' : 'unknown',
+  service: 'radius',
+  transport: 'udp',
+  user: text(value['username']),
+  status: text(value['result']),
+})
+
+const sip: Reader = value => ({
+  title: named('SIP', text(value['method'])),
+  category: 'network',
+  action: 'request',
+  outcome: byStatus(integer(value['status_code']), 400),
+  service: 'sip',
+  method: text(value['method']),
+  url: text(value['uri']),
+  userAgent: text(value['user_agent']),
+  status: text(value['status_code']),
+})
+
+const mysql: Reader = value => ({
+  title: named('MySQL', text(value['cmd'])),
+  category: value['cmd'] === 'login' ? 'authentication' : 'command',
+  action: value['cmd'] === 'login' ? 'login' : 'query',
+  outcome: outcomeOf(value['success']),
+  service: 'mysql',
+  transport: 'tcp',
+  ...(value['cmd'] === 'login' ? { user: text(value['arg']) } : { command: text(value['arg']) }),
+})
+
+const rfb: Reader = value => ({
+  title: 'VNC connection',
+  category: 'authentication',
+  action: 'login',
+  outcome: outcomeOf(value['auth']),
+  service: 'vnc',
+  transport: 'tcp',
+  method: text(value['authentication_method']),
+  dstHost: text(value['desktop_name']),
+})
+
+/** Logs of what a host was seen to be: the host is the one that is told of. */
+const known =
+  (title: string): Reader =>
+  value => ({
+    title,
+    category: 'system',
+    action: 'seen',
+    dstIp: ip(value['host']),
+    dstPort: port(value['port_num']) ?? port(value['host_p']),
+    dstHost: text(value['dhcp_host_name']),
+    userAgent: text(value['unparsed_version']),
+    service: lower(list(value['service'])[0]),
+  })
+
+const analyzer: Reader = value => ({
+  title: named('Protocol not as expected:', firstText(value['analyzer_name'], value['analyzer'])),
+  category: 'network',
+  action: 'anomaly',
+  service: lower(value['analyzer_name'] ?? value['analyzer']),
+  status: text(value['failure_reason']),
+})
+
+const syslog: Reader = value => ({
+  title: 'Syslog message',
+  category: 'system',
+  action: 'message',
+  service: 'syslog',
+  status: text(value['severity']),
+  command: text(value['message']),
+})
+
+const health =
+  (title: string): Reader =>
+  () => ({ title, category: 'system', action: 'report' })
+
+/** How each log of Zeek is read, by its path. */
+export const ZEEK_PATHS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
+  ['conn', conn],
+  ['dns', dns],
+  ['http', http],
+  ['ssl', ssl],
+  ['notice', notice],
+  ['weird', weird],
+  ['ssh', ssh],
+  ['ftp', ftp],
+  ['smtp', smtp],
+  ['rdp', rdp],
+  ['files', files],
+  ['kerberos', kerberos],
+  ['ntlm', ntlm],
+  ['x509', x509],
+  ['smb_files', smbFiles],
+  ['smb_mapping', smbMapping],
+  ['dce_rpc', dceRpc],
+  ['snmp', snmp],
+  ['dhcp', dhcp],
+  ['radius', radius],
+  ['sip', sip],
+  ['mysql', mysql],
+  ['rfb', rfb],
+  ['ntp', () => ({ title: 'NTP', category: 'network', action: 'query', service: 'ntp', transport: 'udp' })],
+  ['known_services', known('Service seen')],
+  ['known_hosts', known('Host seen')],
+  ['known_devices', known('Device seen')],
+  ['known_certs', known('Certificate seen')],
+  ['software', known('Software seen')],
+  ['dpd', analyzer],
+  ['analyzer', analyzer],
+  ['syslog', syslog],
+  ['stats', health('Zeek statistics')],
+  ['capture_loss', health('Zeek capture loss')],
+  ['reporter', health('Zeek report')],
+])
