@@ -6,7 +6,8 @@ import { boundLog, openLog } from './logs.ts'
 /**
  * Every child runs under this shell. Its standard input is a pipe whose other end only the parent holds: when the
  * parent closes it, or ends in any way, `kill -9` included, the kernel closes the pipe, `read` returns, and the child is
- * asked to stop; then its whole process group is killed. The shell's exit code is the child's, if that ends by itself.
+ * asked to stop, then made to, and what it started is killed with the group. The shell ends when the child has, with its
+ * exit code.
  */
 const SUPERVISOR = `
 grace=$1; shift
@@ -17,6 +18,8 @@ child=$!
   read -r _ <&3
   kill -TERM "$child"
   while [ "$grace" -gt 0 ] && kill -0 "$child"; do sleep 0.1; grace=$((grace - 1)); done
+  kill -KILL "$child"
+  sleep 0.5
   kill -KILL 0
 ) >/dev/null 2>&1 &
 exec 3<&-
@@ -42,7 +45,7 @@ export interface Child {
   /** The supervisor, which leads the child's process group. */
   readonly pid: number
   readonly logFile: string
-  /** Resolves when the child and everything it started are gone; more than 128 means a signal. */
+  /** Resolves with its exit code when the child is gone and all it started is killed; more than 128 means a signal. */
   readonly exited: Promise<number>
   /** Stops the child; resolves when it is gone. May be called twice. */
   stop(): Promise<void>
