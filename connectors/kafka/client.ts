@@ -3,6 +3,7 @@ import kafkajs, {
   type Admin,
   type Consumer,
   type ConsumerConfig,
+  type ISocketFactory,
   type KafkaConfig,
   type LogEntry,
   type Producer,
@@ -144,8 +145,16 @@ const logCreator = (log: Log) => () => {
 const isRetry = (message: string): boolean =>
   message.startsWith('Failed to send messages') || message.startsWith('Response ')
 
+/** What the access to Kafka is made of. */
+interface KafkaDeps {
+  readonly config: KafkaSettings
+  readonly log: Log
+  /** Opens connections another way than straight to the address that a broker advertises. */
+  readonly socketFactory?: ISocketFactory
+}
+
 /** Makes the access to Kafka; nothing is connected yet. Throws NS_CONFIG_INVALID for unreadable or missing settings. */
-export const createKafka = (deps: { readonly config: KafkaSettings; readonly log: Log }): Kafka => {
+export const createKafka = (deps: KafkaDeps): Kafka => {
   const { config } = deps
   registerCodecs({ maxInflatedBytes: config.maxInflatedBytes })
   const options: KafkaConfig = {
@@ -156,6 +165,7 @@ export const createKafka = (deps: { readonly config: KafkaSettings; readonly log
     retry: { initialRetryTime: 100, maxRetryTime: 5_000, retries: 8 },
     logLevel: kafkajs.logLevel.INFO,
     logCreator: logCreator(deps.log),
+    ...(deps.socketFactory === undefined ? {} : { socketFactory: deps.socketFactory }),
     ...sslOf(config),
     ...saslOf(config),
   }
