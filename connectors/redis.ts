@@ -46,7 +46,7 @@ interface RedisDeps {
   readonly log: Log
 }
 
-const options: RedisOptions = {
+const options = {
   lazyConnect: true,
   connectTimeout: CONNECT_TIMEOUT_MS,
   commandTimeout: COMMAND_TIMEOUT_MS,
@@ -54,8 +54,8 @@ const options: RedisOptions = {
   // A command in flight when the connection is lost fails at once; whoever sent it knows whether to repeat it.
   maxRetriesPerRequest: 0,
   autoResendUnfulfilledCommands: false,
-  retryStrategy: attempt => Math.min(RETRY_MIN_MS * 2 ** Math.min(attempt, 10), RETRY_MAX_MS),
-}
+  retryStrategy: (attempt: number) => Math.min(RETRY_MIN_MS * 2 ** Math.min(attempt, 10), RETRY_MAX_MS),
+} satisfies RedisOptions
 
 /** Connects to Redis. Resolves when it has answered; throws NS_SERVICE_UNREACHABLE when it does not. */
 export const createRedis = async ({ config, log }: RedisDeps): Promise<Redis> => {

@@ -74,6 +74,23 @@ export const createMetrics = (options: { readonly defaults?: boolean } = {}) => 
       labelNames: ['code'] as const,
       registers,
     }),
+    upgradesRefused: new Counter({
+      name: 'netsentinel_gateway_upgrades_refused_total',
+      help: 'Requests that were not upgraded to a WebSocket, by HTTP status.',
+      labelNames: ['status'] as const,
+      registers,
+    }),
+    malformedBroadcasts: new Counter({
+      name: 'netsentinel_gateway_malformed_broadcasts_total',
+      help: 'Messages from Redis that did not fit the wire schema and were dropped.',
+      registers,
+    }),
+    undeliverable: new Counter({
+      name: 'netsentinel_gateway_undeliverable_total',
+      help: 'Records of threats and alerts that do not decode and are not shown, by error code.',
+      labelNames: ['code'] as const,
+      registers,
+    }),
     logins: new Counter({
       name: 'netsentinel_gateway_logins_total',
       help: 'Logins by outcome: accepted or refused.',

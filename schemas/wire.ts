@@ -54,6 +54,77 @@ export type ServerMessage =
 /** A threat or an alert with its place: what one gateway publishes and every gateway delivers. */
 export type Delivery = Extract<ServerMessage, { position: Position }>
 
+const whole = z.int().min(0)
+
+const position = z.strictObject({ partition: whole, offset: whole, previous: whole.nullable() })
+
+const severity = z.enum(['low', 'medium', 'high', 'critical'])
+
+/**
+ * Structure of what gateways hand to each other. Fields that clients stand on are checked; further ones may come with a
+ * newer release beside this one, and are passed on.
+ */
+const delivery = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('threat'),
+    position,
+    data: z.looseObject({
+      id: z.string().min(1),
+      time: z.number(),
+      entity: z.string(),
+      score: z.number(),
+      severity,
+      modelVersion: z.string(),
+      modelScores: z.record(z.string(), z.number()),
+      contributions: z.array(z.looseObject({ feature: z.string(), value: z.number(), share: z.number() })),
+      techniques: z.array(z.string()),
+      eventOffset: whole,
+      event: z.looseObject({
+        id: z.string().min(1),
+        time: z.number(),
+        source: z.string(),
+        sensor: z.string().nullable(),
+        type: z.string(),
+        title: z.string(),
+        category: z.string(),
+        entity: z.string(),
+        original: z.string(),
+        origin: z.looseObject({ topic: z.string(), partition: whole, offset: whole, timestamp: z.number() }),
+      }),
+    }),
+  }),
+  z.strictObject({
+    type: z.literal('alert'),
+    position,
+    data: z.looseObject({
+      id: z.string().min(1),
+      revision: whole,
+      status: z.enum(['open', 'acknowledged', 'resolved', 'closed']),
+      severity,
+      rule: z.string(),
+      title: z.string(),
+      entity: z.string(),
+      score: z.number(),
+      techniques: z.array(z.string()),
+      firstSeen: z.number(),
+      lastSeen: z.number(),
+      count: whole,
+      threatIds: z.array(z.string()),
+      sensors: z.array(z.string()),
+    }),
+  }),
+])
+
+/** The delivery in a text that came over the wire; undefined when it is not one. */
+export const parseDelivery = (text: string): Delivery | undefined => {
+  try {
+    return delivery.safeParse(JSON.parse(text)).data as Delivery | undefined
+  } catch {
+    // Not JSON is one more way of not being a delivery.
+    return undefined
+  }
+}
+
 /** Close codes of the gateway: 4000–4499 ask the client to reconnect, 4500–4999 tell it not to. */
 export const CLOSE = {
   /** The gateway shuts down; reconnect. */

@@ -1,0 +1,34 @@
+import Fastify, { type FastifyInstance } from 'fastify'
+import { addAuthRoutes } from './routes/auth.ts'
+import { addGroundRules } from './routes/ground-rules.ts'
+import { addHealthRoutes } from './routes/health.ts'
+import type { RouteDeps } from './routes/route.ts'
+
+/** Largest body of a request, in bytes. */
+const BODY_BYTES = 16_384
+
+/** A request, its head or its body, that is not here by then is cut. In ms. */
+const HEADERS_TIMEOUT_MS = 5_000
+const REQUEST_TIMEOUT_MS = 8_000
+const TIMEOUT_CHECK_MS = 1_000
+
+/**
+ * Builds the HTTP application; it does not listen. Everything is denied that a route's policy does not allow, every
+ * body is checked against a schema, and every error is a problem document without inner details.
+ */
+export const buildApp = async (deps: RouteDeps): Promise<FastifyInstance> => {
+  const app = Fastify({
+    logger: false,
+    bodyLimit: BODY_BYTES,
+    exposeHeadRoutes: false,
+    forceCloseConnections: true,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS },
+    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
+  })
+  await addGroundRules(app, deps)
+  addAuthRoutes(app, deps)
+  addHealthRoutes(app, deps)
+  await app.ready()
+  return app
+}

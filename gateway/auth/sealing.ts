@@ -1,0 +1,97 @@
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHash,
+  hkdfSync,
+  randomBytes,
+  timingSafeEqual,
+} from 'node:crypto'
+import { linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { codeOf, messageOf, SentinelError } from '../../runtime/errors.ts'
+
+const CIPHER = 'aes-256-gcm'
+const NONCE_BYTES = 12
+const TAG_BYTES = 16
+const KEY_BYTES = 32
+const READABLE_BY_OTHERS = 0o077
+
+/** Encrypts and authenticates what leaves the process (AES-256-GCM). */
+export interface Sealer {
+  /** `context` says what the text is for: it opens only where the same context is given. Result in base64url. */
+  seal(text: Buffer | string, context: string): string
+  /** The text, or undefined when it was not sealed by this key for this context. */
+  open(sealed: string, context: string): Buffer | undefined
+}
+
+/** Makes a sealer from a secret of any form, at least 256 bits of which must be unknown to others. */
+export const createSealer = (secret: string): Sealer => {
+  const key = Buffer.from(hkdfSync('sha256', secret, '', 'netsentinel gateway sealing', KEY_BYTES))
+  return {
+    seal: (text, context) => {
+      const nonce = randomBytes(NONCE_BYTES)
+      const cipher = createCipheriv(CIPHER, key, nonce, { authTagLength: TAG_BYTES })
+      cipher.setAAD(Buffer.from(context))
+      return Buffer.concat([nonce, cipher.update(text), cipher.final(), cipher.getAuthTag()]).toString(
+        'base64url',
+      )
+    },
+    open: (sealed, context) => {
+      const bytes = Buffer.from(sealed, 'base64url')
+      if (bytes.length < NONCE_BYTES + TAG_BYTES) return undefined
+      const decipher = createDecipheriv(CIPHER, key, bytes.subarray(0, NONCE_BYTES), {
+        authTagLength: TAG_BYTES,
+      })
+      decipher.setAAD(Buffer.from(context))
+      decipher.setAuthTag(bytes.subarray(-TAG_BYTES))
+      try {
+        return Buffer.concat([decipher.update(bytes.subarray(NONCE_BYTES, -TAG_BYTES)), decipher.final()])
+      } catch {
+        // The only failure of final() is a tag that does not match: another key, another context, or changed bytes.
+        return undefined
+      }
+    },
+  }
+}
+
+/**
+ * Reads the gateway's key from a file, and makes the file (mode 0600) when there is none; of several processes that do
+ * so at once all get the same key. Throws NS_CONFIG_INVALID when the file is readable by others, or unusable.
+ */
+export const readOrCreateKeyFile = (path: string): string => {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`
+    try {
+      if (statSync(path, { throwIfNoEntry: false }) === undefined) {
+        writeFileSync(draft, `${randomBytes(KEY_BYTES).toString('base64url')}\n`, { mode: 0o600, flag: 'wx' })
+        // A link appears with its whole content or not at all, and only for the first who makes it.
+        linkSync(draft, path)
+      }
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error
+    } finally {
+      rmSync(draft, { force: true })
+    }
+    if ((statSync(path).mode & READABLE_BY_OTHERS) !== 0) {
+      throw new SentinelError('NS_CONFIG_INVALID', `the key file ${path} is open to others: chmod 600 it`)
+    }
+    const key = readFileSync(path, 'utf8').trim()
+    if (Buffer.from(key, 'base64url').length < KEY_BYTES) {
+      throw new SentinelError('NS_CONFIG_INVALID', `the key file ${path} holds no key of ${KEY_BYTES} bytes`)
+    }
+    return key
+  } catch (cause) {
+    if (cause instanceof SentinelError) throw cause
+    throw new SentinelError('NS_CONFIG_INVALID', `the key file ${path} cannot be used: ${messageOf(cause)}`, {
+      cause,
+    })
+  }
+}
+
+/** SHA-256 in base64url: how secrets are looked up without being stored. */
+export const digest = (text: string): string => createHash('sha256').update(text).digest('base64url')
+
+/** Compares two texts in a time that depends on neither. */
+export const isSame = (a: string, b: string): boolean =>
+  timingSafeEqual(createHash('sha256').update(a).digest(), createHash('sha256').update(b).digest())

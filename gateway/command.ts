@@ -1,0 +1,78 @@
+import { createKafka, type KafkaSettings } from '../connectors/kafka/client.ts'
+import { consumeEach } from '../connectors/kafka/consume.ts'
+import type { redisConfig } from '../connectors/redis.ts'
+import { createRegistry, type registryConfig } from '../connectors/registry.ts'
+import type { Command } from '../runtime/command.ts'
+import type { SectionValues } from '../runtime/config.ts'
+import type { dataConfig } from '../runtime/data.ts'
+import type { Log } from '../runtime/log.ts'
+import type { Metrics } from '../runtime/metrics.ts'
+import { topicCatalogue, type topicsConfig } from '../schemas/topics.ts'
+import type { GatewaySettings } from './config.ts'
+import { type Gateway, startGateway } from './gateway.ts'
+
+/** The settings that the gateway reads. */
+export interface GatewayConfig {
+  readonly kafka: KafkaSettings
+  readonly topics: SectionValues<typeof topicsConfig>
+  readonly registry: SectionValues<typeof registryConfig>
+  readonly redis: SectionValues<typeof redisConfig>
+  readonly gateway: GatewaySettings
+  readonly data: SectionValues<typeof dataConfig>
+}
+
+interface KafkaGatewayDeps {
+  readonly config: GatewayConfig
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+/**
+ * Starts a gateway on Kafka: `threats` and `alerts` to WebSockets, at least once. Throws what {@link startGateway}
+ * throws, NS_TOPIC_MISSING and NS_SCHEMA_INCOMPATIBLE.
+ */
+export const startKafkaGateway = async ({ config, log, metrics }: KafkaGatewayDeps): Promise<Gateway> => {
+  const { threats, alerts } = topicCatalogue(config.topics)
+  const registry = createRegistry(config.registry)
+  const threatCodec = await registry.codec('Threat', threats.name)
+  const alertCodec = await registry.codec('Alert', alerts.name)
+  const kafka = createKafka({ config: config.kafka, log })
+  return startGateway({
+    config: {
+      gateway: config.gateway,
+      redis: config.redis,
+      dataDir: config.data.dir,
+      prefix: config.topics.prefix,
+    },
+    topics: { threats: threats.name, alerts: alerts.name },
+    decodeThreat: value => threatCodec.decode(value),
+    decodeAlert: value => alertCodec.decode(value),
+    consume: relay =>
+      consumeEach({
+        kafka,
+        name: 'gateway',
+        group: `${config.topics.prefix}gateway`,
+        topics: [threats.name, alerts.name],
+        log,
+        onBatch: relay.onBatch,
+        onAssigned: relay.onAssigned,
+      }),
+    log,
+    metrics,
+  })
+}
+
+/** `netsentinel gateway`. */
+export const gateway: Command<GatewayConfig> = {
+  summary: 'Serve threats and alerts to dashboards over WebSockets.',
+  run: async context => {
+    const service = await startKafkaGateway(context)
+    const { bootstrap } = service
+    context.tell(`gateway: ${service.url}`)
+    // Told to the person who starts it, once, and never logged.
+    if (bootstrap !== undefined && context.config.gateway.bootstrapPassword === undefined) {
+      context.tell(`first login: ${bootstrap.username} / ${bootstrap.password}`)
+    }
+    return context.supervise([service])
+  },
+}

@@ -1,0 +1,85 @@
+import { z } from 'zod'
+import { int, list, port, type SectionValues, section, setting } from '../runtime/config.ts'
+
+const DAY_S = 86_400
+
+/** Settings of the gateway. */
+export const gatewayConfig = section('gateway', {
+  host: setting('GATEWAY_HOST', z.string().default('127.0.0.1'), 'Address that the gateway listens on.'),
+  port: setting(
+    'GATEWAY_PORT',
+    port().default(8080),
+    'Port that the gateway listens on; 0 takes a free one.',
+  ),
+  origins: setting(
+    'GATEWAY_ORIGINS',
+    list().default([]),
+    "Origins whose pages may open a socket, e.g. https://soc.example; the gateway's own when empty.",
+  ),
+  storePath: setting(
+    'GATEWAY_STORE',
+    z.string().min(1).optional(),
+    'SQLite file with users, sessions and keys; gateway.db in DATA_DIR when unset.',
+  ),
+  key: setting(
+    'GATEWAY_KEY',
+    z.string().min(32).optional(),
+    'Seals the signing keys in the store; at least 32 random characters, the same for every gateway of a store. ' +
+      'When unset, gateway.key in DATA_DIR, which the first gateway makes.',
+    { secret: true },
+  ),
+  bootstrapPassword: setting(
+    'BOOTSTRAP_ADMIN_PASSWORD',
+    z.string().min(8).max(1_024).optional(),
+    'Password of the account admin, which the first start makes; a random one, shown once, when unset.',
+    { secret: true },
+  ),
+  accessTokenS: setting(
+    'ACCESS_TOKEN_TTL_S',
+    int(1, DAY_S).default(900),
+    'Lifetime of an access token, in s; a socket ends with it.',
+  ),
+  refreshTokenS: setting(
+    'REFRESH_TOKEN_TTL_S',
+    int(1, 365 * DAY_S).default(7 * DAY_S),
+    'A login that is not refreshed for so long is over, in s.',
+  ),
+  sessionS: setting(
+    'SESSION_TTL_S',
+    int(1, 365 * DAY_S).default(30 * DAY_S),
+    'A login is over after so long, however often it is refreshed, in s.',
+  ),
+  hashConcurrency: setting(
+    'PASSWORD_HASH_CONCURRENCY',
+    int(1, 64).default(2),
+    'Passwords that are checked at the same time; each takes 19 MiB.',
+  ),
+  maxSockets: setting(
+    'GATEWAY_MAX_SOCKETS',
+    int(1, 1_000_000).default(20_000),
+    'Open WebSockets of one gateway; one more is refused with 503.',
+  ),
+  queueBytes: setting(
+    'GATEWAY_QUEUE_BYTES',
+    int(65_536, 1_073_741_824).default(1_048_576),
+    'Bytes that may wait for one WebSocket; beyond it the client is closed as too slow.',
+  ),
+  messagesPerSecond: setting(
+    'GATEWAY_MESSAGES_PER_SECOND',
+    int(1, 100_000).default(20),
+    'Messages that one WebSocket may send per second; twice as many in a burst.',
+  ),
+  pingMs: setting(
+    'GATEWAY_PING_MS',
+    int(100, 3_600_000).default(25_000),
+    'How often a WebSocket is pinged, in ms; one that answers nothing until the next ping is closed.',
+  ),
+  expiryGraceMs: setting(
+    'GATEWAY_EXPIRY_GRACE_MS',
+    int(0, 60_000).default(5_000),
+    'How long a WebSocket outlives its access token, in ms.',
+  ),
+})
+
+/** Values of the gateway's settings. */
+export type GatewaySettings = SectionValues<typeof gatewayConfig>

@@ -1,0 +1,172 @@
+import { join } from 'node:path'
+import { createRedis, type redisConfig } from '../connectors/redis.ts'
+import type { SectionValues } from '../runtime/config.ts'
+import { codeOf, SentinelError } from '../runtime/errors.ts'
+import { type Check, createCloser, type Service } from '../runtime/lifecycle.ts'
+import type { Log } from '../runtime/log.ts'
+import type { Metrics } from '../runtime/metrics.ts'
+import type { Alert, Threat } from '../schemas/generated.ts'
+import type { Channel, Delivery, Tokens } from '../schemas/wire.ts'
+import { buildApp } from './app.ts'
+import { createAccessTokens } from './auth/access-tokens.ts'
+import { bootstrapAdmin } from './auth/bootstrap.ts'
+import { createPasswords } from './auth/passwords.ts'
+import type { Credentials, Refusal } from './auth/provider.ts'
+import { createSealer, readOrCreateKeyFile } from './auth/sealing.ts'
+import { loadSigningKeys } from './auth/signing-keys.ts'
+import { createStoreProvider } from './auth/store-provider.ts'
+import { createMemoryThrottle } from './auth/throttle.ts'
+import { createTickets } from './auth/tickets.ts'
+import type { GatewaySettings } from './config.ts'
+import { createRelay, type Relay } from './relay.ts'
+import { textFrame } from './sockets/frame.ts'
+import { createHub } from './sockets/hub.ts'
+import { createFlusher } from './sockets/outbox.ts'
+import { createRedisBroadcaster } from './sockets/redis-broadcaster.ts'
+import { createSockets } from './sockets/sockets.ts'
+import { openSqliteStore } from './store/sqlite.ts'
+
+/** How long a client has to answer a close, in ms. */
+const CLOSE_TIMEOUT_MS = 2_000
+
+/** What a gateway is started with. */
+export interface GatewayDeps {
+  readonly config: {
+    readonly gateway: GatewaySettings
+    readonly redis: SectionValues<typeof redisConfig>
+    /** Where the store and the key are, unless they are configured. */
+    readonly dataDir: string
+    /** Put before names in Redis. */
+    readonly prefix: string
+  }
+  /** Full names of the topics. */
+  readonly topics: { readonly threats: string; readonly alerts: string }
+  readonly decodeThreat: (value: Buffer) => Promise<Threat>
+  readonly decodeAlert: (value: Buffer) => Promise<Alert>
+  /** Starts the consumer of both topics; it commits what the relay has taken. */
+  readonly consume: (relay: Relay) => Promise<Service>
+  readonly log: Log
+  readonly metrics: Metrics
+  /** In ms since 1970 (UTC); the system's clock when not given. */
+  readonly now?: () => number
+}
+
+/** A gateway that listens. */
+export interface Gateway extends Service {
+  readonly port: number
+  /** Address for clients: `http://host:port`. */
+  readonly url: string
+  /** The credentials of the account that this start has made, to be shown once. */
+  readonly bootstrap?: Credentials
+  /** Opens a session without a password, for a program in this very process; see `StoreProvider`. */
+  openSession(username: string): Promise<Tokens | Refusal>
+}
+
+const CHANNEL_OF: Readonly<Record<Delivery['type'], Channel>> = { threat: 'threats', alert: 'alerts' }
+
+/** Opens the store and what stands on it: keys, users, sessions. The first start makes all of it. */
+const openIdentity = async ({ config, log }: GatewayDeps, now: () => number) => {
+  const settings = config.gateway
+  const sealer = createSealer(settings.key ?? readOrCreateKeyFile(join(config.dataDir, 'gateway.key')))
+  const store = openSqliteStore(settings.storePath ?? join(config.dataDir, 'gateway.db'))
+  try {
+    const passwords = await createPasswords({ concurrency: settings.hashConcurrency })
+    const keys = await loadSigningKeys({ store, sealer, now })
+    const tokens = await createAccessTokens({ keys, maxLifetimeS: settings.accessTokenS, now })
+    const bootstrap = await bootstrapAdmin({ store, passwords, password: settings.bootstrapPassword, now })
+    if (bootstrap !== undefined) log.info({ username: bootstrap.username }, 'first account made')
+    const auth = createStoreProvider({ store, passwords, tokens, lifetimes: settings, log, now })
+    return { store, sealer, auth, bootstrap }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+/**
+ * Starts a gateway. It shares its store, its Redis and its consumer group with the other gateways: one of them relays
+ * each partition, all of them deliver to their own sockets.
+ *
+ * Throws NS_CONFIG_INVALID, NS_STORE_UNUSABLE, NS_PORT_TAKEN, NS_SERVICE_UNREACHABLE, and what `consume` throws.
+ */
+export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
+  const { config, log, metrics, now = Date.now } = deps
+  const settings = config.gateway
+  const closer = createCloser()
+  try {
+    const { store, sealer, auth, bootstrap } = await openIdentity(deps, now)
+    closer.add(() => store.close())
+    const redis = await createRedis({ config: config.redis, log })
+    closer.add(() => redis.close())
+    const broadcaster = createRedisBroadcaster({ redis, prefix: config.prefix, log, metrics })
+    const tickets = createTickets({ store: redis, sealer, prefix: `${config.prefix}gateway:`, now })
+    const hub = createHub()
+
+    const problems: Array<() => Promise<readonly Check[]>> = [
+      async () => [asCheck('redis', await redis.problem()), asCheck('store', await store.problem())],
+    ]
+    const check = async () => (await Promise.all(problems.map(look => look()))).flat()
+
+    const throttle = createMemoryThrottle({ now })
+    const app = await buildApp({ auth, throttle, tickets, check, log, metrics })
+    closer.add(() => app.close())
+    const sockets = createSockets({
+      server: app.server,
+      auth,
+      tickets,
+      hub,
+      flusher: createFlusher(),
+      settings: { ...settings, closeTimeoutMs: CLOSE_TIMEOUT_MS },
+      log,
+      metrics,
+      now,
+    })
+    closer.add(() => sockets.close())
+
+    await broadcaster.subscribe(delivery => {
+      const channel = CHANNEL_OF[delivery.type]
+      if (hub.countOf(channel) === 0) return
+      metrics.delivered.inc({ channel }, hub.deliver(channel, textFrame(JSON.stringify(delivery))))
+      if (delivery.type === 'threat') {
+        const seconds = (now() - delivery.data.event.origin.timestamp) / 1000
+        metrics.endToEndSeconds.observe({ stage: 'gateway' }, Math.max(0, seconds))
+      }
+    })
+    closer.add(() => broadcaster.close())
+
+    await listen(app, settings)
+    const address = app.server.address()
+    const port = typeof address === 'object' && address !== null ? address.port : settings.port
+    const url = `http://${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${port}`
+
+    const consumer = await deps.consume(createRelay({ ...deps, broadcaster }))
+    closer.add(() => consumer.close())
+    problems.push(() => consumer.check())
+    log.info({ url }, 'gateway listens')
+    return {
+      name: 'gateway',
+      port,
+      url,
+      ...(bootstrap === undefined ? {} : { bootstrap }),
+      openSession: auth.openSession,
+      check,
+      failed: consumer.failed,
+      close: closer.close,
+    }
+  } catch (error) {
+    await closer.close()
+    throw error
+  }
+}
+
+const asCheck = (name: string, problem: string | undefined): Check =>
+  problem === undefined ? { name } : { name, problem }
+
+const listen = async (app: Awaited<ReturnType<typeof buildApp>>, { host, port }: GatewaySettings) => {
+  try {
+    await app.listen({ host, port })
+  } catch (cause) {
+    if (codeOf(cause) !== 'EADDRINUSE') throw cause
+    throw new SentinelError('NS_PORT_TAKEN', `GATEWAY_PORT: port ${port} on ${host} is taken`, { cause })
+  }
+}

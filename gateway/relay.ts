@@ -1,0 +1,87 @@
+import type { InputRecord } from '../connectors/kafka/stage.ts'
+import { isSentinelError, messageOf } from '../runtime/errors.ts'
+import type { Log } from '../runtime/log.ts'
+import type { Metrics } from '../runtime/metrics.ts'
+import type { Alert, Threat } from '../schemas/generated.ts'
+import type { Delivery, Position } from '../schemas/wire.ts'
+import type { Broadcaster } from './sockets/broadcaster.ts'
+
+interface RelayDeps {
+  /** Full names of the topics. */
+  readonly topics: { readonly threats: string; readonly alerts: string }
+  readonly decodeThreat: (value: Buffer) => Promise<Threat>
+  readonly decodeAlert: (value: Buffer) => Promise<Alert>
+  readonly broadcaster: Broadcaster
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+/** Takes records of `threats` and `alerts` from a consumer and broadcasts them, each with its place in the topic. */
+export interface Relay {
+  /**
+   * Broadcasts records of one partition in order. Throws a retriable error when the transport is away: the same records
+   * are given again then, and those that had been taken are not broadcast twice.
+   */
+  onBatch(records: readonly InputRecord[]): Promise<void>
+  /** Forgets what it knew of the partitions: another gateway may have relayed them in between. */
+  onAssigned(assignment: Readonly<Record<string, readonly number[]>>): void
+}
+
+/** Makes a relay that has seen nothing yet. */
+export const createRelay = (deps: RelayDeps): Relay => {
+  const { topics, broadcaster, log, metrics } = deps
+  /** Offset of the last record that was broadcast, by topic and partition. */
+  const relayed = new Map<string, number>()
+  const keyOf = (topic: string, partition: number) => `${topic} ${partition}`
+
+  const toDelivery = async (record: InputRecord, previous: number | null): Promise<Delivery | undefined> => {
+    if (record.value === null) return undefined
+    const position: Position = { partition: record.partition, offset: record.offset, previous }
+    try {
+      return record.topic === topics.threats
+        ? { type: 'threat', position, data: await deps.decodeThreat(record.value) }
+        : { type: 'alert', position, data: await deps.decodeAlert(record.value) }
+    } catch (error) {
+      if (!isSentinelError(error) || error.outcome !== 'poison') throw error
+      const { topic, partition, offset } = record
+      metrics.undeliverable.inc({ code: error.code })
+      log.error(
+        { topic, partition, offset, code: error.code, problem: messageOf(error) },
+        'record is not shown',
+      )
+      return undefined
+    }
+  }
+
+  const send = (delivery: Delivery) =>
+    delivery.type === 'threat' ? broadcaster.broadcastThreat(delivery) : broadcaster.broadcastAlert(delivery)
+
+  return {
+    onBatch: async records => {
+      const [first] = records
+      if (first === undefined) return
+      const key = keyOf(first.topic, first.partition)
+      let previous = relayed.get(key) ?? null
+      const deliveries: Delivery[] = []
+      for (const record of records) {
+        if (previous !== null && record.offset <= previous) continue
+        const delivery = await toDelivery(record, previous)
+        if (delivery === undefined) continue
+        deliveries.push(delivery)
+        previous = record.offset
+      }
+      // Sent without waiting for each other: the transport keeps the order of the calls.
+      const outcomes = await Promise.allSettled(deliveries.map(send))
+      for (const [index, outcome] of outcomes.entries()) {
+        if (outcome.status === 'rejected') throw outcome.reason
+        const delivery = deliveries[index]
+        if (delivery !== undefined) relayed.set(key, delivery.position.offset)
+      }
+    },
+    onAssigned: assignment => {
+      for (const [topic, partitions] of Object.entries(assignment)) {
+        for (const partition of partitions) relayed.delete(keyOf(topic, partition))
+      }
+    },
+  }
+}

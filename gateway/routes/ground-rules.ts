@@ -1,0 +1,82 @@
+import helmet from '@fastify/helmet'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { isGranted } from '../auth/permissions.ts'
+import { isRefusal } from '../auth/provider.ts'
+import { type RouteDeps, sendProblem } from './route.ts'
+
+const YEAR_S = 31_536_000
+const BEARER = /^Bearer ([^\s]+)$/i
+
+const authorise = (deps: RouteDeps) => async (request: FastifyRequest, reply: FastifyReply) => {
+  const { policy } = request.routeOptions.config
+  if (request.is404 || policy === 'public') return undefined
+  const token = BEARER.exec(request.headers.authorization ?? '')?.[1]
+  const principal = token === undefined ? undefined : await deps.auth.validateToken(token)
+  if (principal === undefined || isRefusal(principal)) {
+    return sendProblem(reply.header('www-authenticate', 'Bearer'), 401, 'valid credentials are needed')
+  }
+  // No policy is no permission: a route without one does not get this far, and would be closed to all if it did.
+  const isAllowed = policy === 'authenticated' || (policy !== undefined && isGranted(principal.role, policy))
+  if (!isAllowed) return sendProblem(reply, 403, 'your role may not do this')
+  request.principal = principal
+  return undefined
+}
+
+const statusOf = (error: unknown): number =>
+  typeof error === 'object' && error !== null && 'statusCode' in error && typeof error.statusCode === 'number'
+    ? error.statusCode
+    : 500
+
+/** Adds what holds for every route: policies, headers, errors, the access log. */
+export const addGroundRules = async (app: FastifyInstance, deps: RouteDeps) => {
+  const methods = new Map<string, Set<string>>()
+  app.decorateRequest('principal', null)
+  app.addHook('onRoute', route => {
+    if (route.config?.policy === undefined) throw new Error(`route ${route.url} states no policy`)
+    const allowed = methods.get(route.url) ?? new Set()
+    for (const method of [route.method].flat()) allowed.add(method)
+    methods.set(route.url, allowed)
+  })
+  await app.register(helmet, {
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'none'"],
+        baseUri: ["'none'"],
+        formAction: ["'none'"],
+        frameAncestors: ["'none'"],
+        objectSrc: ["'none'"],
+      },
+    },
+    hsts: { maxAge: YEAR_S, includeSubDomains: true },
+    referrerPolicy: { policy: 'no-referrer' },
+  })
+  app.removeContentTypeParser('text/plain')
+  app.addHook('onRequest', authorise(deps))
+  app.addHook('onSend', async (_request, reply) => {
+    reply.header('cache-control', 'no-store')
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    // The route's pattern, not the address: whatever somebody put into a query stays out of the log.
+    deps.log.debug(
+      {
+        method: request.method,
+        route: request.routeOptions.url,
+        status: reply.statusCode,
+        ms: reply.elapsedTime,
+      },
+      'request',
+    )
+  })
+  app.setNotFoundHandler((request, reply) => {
+    const allowed = methods.get(request.url.split('?', 1)[0] ?? '')
+    if (allowed === undefined) return sendProblem(reply, 404)
+    return sendProblem(reply.header('allow', [...allowed].join(', ')), 405)
+  })
+  app.setErrorHandler((error, request, reply) => {
+    const status = statusOf(error)
+    if (status >= 500) deps.log.error({ err: error, route: request.routeOptions.url }, 'a request failed')
+    const isExplained = status === 400 && error instanceof Error && 'validation' in error
+    return sendProblem(reply, status, isExplained ? error.message : undefined)
+  })
+}

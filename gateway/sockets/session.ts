@@ -1,0 +1,155 @@
+import { CLOSE, type ClientMessage, clientMessage, type ServerMessage } from '../../schemas/wire.ts'
+import { CHANNEL_PERMISSION, isGranted } from '../auth/permissions.ts'
+import type { Principal } from '../auth/provider.ts'
+import { textFrame } from './frame.ts'
+import type { Hub, Subscriber } from './hub.ts'
+import type { Outbox } from './outbox.ts'
+
+/** Wrong messages that a client may send before it is closed. */
+const MAX_MISTAKES = 5
+
+/** A close code of the protocol. */
+export type CloseCode = (typeof CLOSE)[keyof typeof CLOSE]
+
+/** What a session does to its socket. */
+export interface SessionSocket {
+  readonly outbox: Outbox
+  ping(): void
+  /** Begins the closing handshake; the socket is gone soon after, whether the client answers or not. */
+  close(code: CloseCode): void
+}
+
+/** What a session keeps to. */
+export interface SessionLimits {
+  readonly messagesPerSecond: number
+  readonly pingMs: number
+  readonly expiryGraceMs: number
+}
+
+interface SessionDeps {
+  readonly principal: Principal
+  readonly socket: SessionSocket
+  readonly hub: Hub
+  readonly limits: SessionLimits
+  /** In ms since 1970 (UTC). */
+  readonly now: () => number
+}
+
+/** One open socket: what its client asks for, and when it has to go. */
+export interface Session {
+  readonly principal: Principal
+  /** A message came; undefined stands for one that is not text. */
+  receive(text: string | undefined): void
+  /** A control frame came. Pongs count as messages too, so that no flood of them is free. */
+  receiveControl(): void
+  /** Looks at the clock: pings, and closes a socket that is stale or whose token has expired. */
+  tick(): void
+  /** Closes the socket; does nothing when it is closed or closing. */
+  close(code: CloseCode): void
+  /** The socket is gone. */
+  closed(): void
+}
+
+const parse = (text: string | undefined): ClientMessage | undefined => {
+  if (text === undefined) return undefined
+  try {
+    return clientMessage.safeParse(JSON.parse(text)).data
+  } catch {
+    // Not JSON: the client is told so, like for any other message that is not in the protocol.
+    return undefined
+  }
+}
+
+/** Starts a session for an authenticated client. */
+export const createSession = ({ principal, socket, hub, limits, now }: SessionDeps): Session => {
+  const burst = limits.messagesPerSecond * 2
+  let allowance = burst
+  let refilledAt = now()
+  let mistakes = 0
+  let pingedAt = now()
+  let isAlive = true
+  let isOpen = true
+
+  const leave = () => {
+    isOpen = false
+    hub.leave(subscriber)
+    socket.outbox.close()
+  }
+  const close = (code: CloseCode) => {
+    if (!isOpen) return
+    leave()
+    socket.close(code)
+  }
+  const subscriber: Subscriber = {
+    send: frame => {
+      if (!socket.outbox.add(frame)) close(CLOSE.slow)
+    },
+  }
+  const reply = (message: ServerMessage) => subscriber.send(textFrame(JSON.stringify(message)))
+
+  const isWithinRate = (): boolean => {
+    const time = now()
+    allowance = Math.min(burst, allowance + ((time - refilledAt) / 1000) * limits.messagesPerSecond)
+    refilledAt = time
+    allowance -= 1
+    if (allowance >= 0) return true
+    close(CLOSE.tooMuch)
+    return false
+  }
+
+  const answer = (message: ClientMessage): ServerMessage => {
+    const id = message.id === undefined ? {} : { id: message.id }
+    switch (message.type) {
+      case 'ping':
+        return { type: 'pong', ...id }
+      case 'unsubscribe':
+        hub.unsubscribe(message.channel, subscriber)
+        return { type: 'unsubscribed', channel: message.channel, ...id }
+      case 'subscribe':
+        if (!isGranted(principal.role, CHANNEL_PERMISSION[message.channel])) {
+          return {
+            type: 'error',
+            code: 'forbidden',
+            message: `your role may not read ${message.channel}`,
+            ...id,
+          }
+        }
+        return { type: 'subscribed', channel: message.channel, ...id }
+    }
+  }
+
+  return {
+    principal,
+    receive: text => {
+      if (!isOpen || !isWithinRate()) return
+      isAlive = true
+      const message = parse(text)
+      if (message === undefined) {
+        mistakes += 1
+        if (mistakes > MAX_MISTAKES) return close(CLOSE.protocol)
+        return reply({ type: 'error', code: 'bad-message', message: 'this message is not in the protocol' })
+      }
+      const response = answer(message)
+      reply(response)
+      // After the reply, so that no message of a channel precedes it.
+      if (response.type === 'subscribed' && isOpen) hub.subscribe(response.channel, subscriber)
+    },
+    receiveControl: () => {
+      if (isOpen && isWithinRate()) isAlive = true
+    },
+    tick: () => {
+      if (!isOpen) return
+      const time = now()
+      if (time >= principal.expiresAt + limits.expiryGraceMs) return close(CLOSE.expired)
+      if (time - pingedAt < limits.pingMs) return
+      if (!isAlive) return close(CLOSE.stale)
+      pingedAt = time
+      isAlive = false
+      socket.ping()
+    },
+    close,
+    closed: () => {
+      if (isOpen) leave()
+    },
+  }
+}

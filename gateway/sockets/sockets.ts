@@ -1,0 +1,167 @@
+import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { type WebSocket, WebSocketServer } from 'ws'
+import { messageOf } from '../../runtime/errors.ts'
+import type { Log } from '../../runtime/log.ts'
+import type { Metrics } from '../../runtime/metrics.ts'
+import { CLOSE, SUBPROTOCOL } from '../../schemas/wire.ts'
+import type { AuthProvider, Principal } from '../auth/provider.ts'
+import type { Tickets } from '../auth/tickets.ts'
+import { PROBLEM_TYPE, problem } from '../problem.ts'
+import type { Hub } from './hub.ts'
+import type { Flusher } from './outbox.ts'
+import { createSession, type Session, type SessionLimits } from './session.ts'
+import { judgeUpgrade, type UpgradeRefusal } from './upgrade.ts'
+
+/** Largest message that a client may send, in bytes; the longest that makes sense has about 100. */
+const MAX_PAYLOAD_BYTES = 65_536
+const MAX_FRAGMENTS = 64
+const MAX_BUFFERED_CHUNKS = 1_024
+
+/** How often every session looks at the clock, in ms. */
+const TICK_MS = 500
+
+/** Settings of the sockets. */
+export interface SocketSettings extends SessionLimits {
+  readonly origins: readonly string[]
+  readonly maxSockets: number
+  readonly queueBytes: number
+  /** How long a client has to answer a close, in ms; then its connection is cut. */
+  readonly closeTimeoutMs: number
+}
+
+interface SocketsDeps {
+  readonly server: Server
+  readonly auth: AuthProvider
+  readonly tickets: Tickets
+  readonly hub: Hub
+  readonly flusher: Flusher
+  readonly settings: SocketSettings
+  readonly log: Log
+  readonly metrics: Metrics
+  readonly now: () => number
+}
+
+/** The open sockets of a gateway. */
+export interface Sockets {
+  readonly count: number
+  /** Refuses further upgrades, asks every client to reconnect, and resolves when all sockets are gone. */
+  close(): Promise<void>
+}
+
+const refuse = (socket: Duplex, { status, detail }: UpgradeRefusal): void => {
+  const body = JSON.stringify(problem(status, detail))
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    'Connection: close',
+    `Content-Type: ${PROBLEM_TYPE}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Cache-Control: no-store',
+    'X-Content-Type-Options: nosniff',
+    ...(status === 401 ? ['WWW-Authenticate: Bearer'] : []),
+  ]
+  socket.once('finish', () => socket.destroy())
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+}
+
+/** Serves WebSockets on an HTTP server: every request is authenticated before it is upgraded. */
+export const createSockets = (deps: SocketsDeps): Sockets => {
+  const { server, hub, settings, log, metrics } = deps
+  const sessions = new Map<Session, WebSocket>()
+  let pending = 0
+  let isClosing = false
+  const emptied = Promise.withResolvers<void>()
+  const options = {
+    noServer: true,
+    clientTracking: false,
+    perMessageDeflate: false,
+    maxPayload: MAX_PAYLOAD_BYTES,
+    maxFragments: MAX_FRAGMENTS,
+    maxBufferedChunks: MAX_BUFFERED_CHUNKS,
+    closeTimeout: settings.closeTimeoutMs,
+    // Never the ticket, which is among what the client offers.
+    handleProtocols: (offered: Set<string>) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+  }
+  const sockets = new WebSocketServer(options)
+
+  const open = (socket: WebSocket, stream: Duplex, principal: Principal) => {
+    const outbox = deps.flusher.open(stream, settings.queueBytes)
+    const session = createSession({
+      principal,
+      hub,
+      limits: settings,
+      now: deps.now,
+      socket: {
+        outbox,
+        ping: () => socket.ping(),
+        close: code => {
+          metrics.closes.inc({ code: String(code) })
+          socket.close(code)
+        },
+      },
+    })
+    sessions.set(session, socket)
+    metrics.sockets.set(sessions.size)
+    socket.on('message', (data: Buffer, isBinary) => {
+      session.receive(isBinary ? undefined : data.toString('utf8'))
+    })
+    socket.on('ping', session.receiveControl)
+    socket.on('pong', session.receiveControl)
+    socket.on('error', error => log.debug({ problem: messageOf(error) }, 'socket failed'))
+    socket.on('close', () => {
+      session.closed()
+      sessions.delete(session)
+      metrics.sockets.set(sessions.size)
+      if (isClosing && sessions.size === 0) emptied.resolve()
+    })
+  }
+
+  const upgrade = async (request: IncomingMessage, stream: Duplex, head: Buffer) => {
+    if (isClosing || sessions.size + pending >= settings.maxSockets) {
+      return refuse(stream, { status: 503, detail: 'the gateway takes no more sockets' })
+    }
+    pending += 1
+    try {
+      const verdict = await judgeUpgrade(request, { ...deps, origins: settings.origins })
+      if ('status' in verdict) {
+        metrics.upgradesRefused.inc({ status: String(verdict.status) })
+        return refuse(stream, verdict)
+      }
+      if (isClosing) return refuse(stream, { status: 503, detail: 'the gateway shuts down' })
+      if (!stream.destroyed) {
+        sockets.handleUpgrade(request, stream, head, socket => open(socket, stream, verdict.principal))
+      }
+    } finally {
+      pending -= 1
+    }
+  }
+
+  const onUpgrade = (request: IncomingMessage, stream: Duplex, head: Buffer) => {
+    // Without a listener, a client that goes away while it is being authenticated would end the process.
+    stream.on('error', error => log.debug({ problem: messageOf(error) }, 'connection failed'))
+    upgrade(request, stream, head).catch((error: unknown) => {
+      log.error({ err: error }, 'an upgrade failed')
+      stream.destroy()
+    })
+  }
+  server.on('upgrade', onUpgrade)
+
+  const timer = setInterval(() => {
+    for (const session of sessions.keys()) session.tick()
+  }, TICK_MS)
+
+  return {
+    get count() {
+      return sessions.size
+    },
+    close: async () => {
+      if (!isClosing) {
+        isClosing = true
+        clearInterval(timer)
+        for (const session of sessions.keys()) session.close(CLOSE.goingAway)
+        if (sessions.size === 0) emptied.resolve()
+      }
+      await emptied.promise
+    },
+  }
+}
