@@ -1,0 +1,74 @@
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { trainIsolationForest } from '../trainers/isolation-forest.ts'
+import { encodeForest } from './forest-graph.ts'
+import { createSession, type Session, type SessionOptions } from './session.ts'
+
+const data = { values: Float32Array.from({ length: 64 }, (_, i) => i % 13), rows: 32, features: 2 }
+const onnx = encodeForest(trainIsolationForest(data, { seed: 1, trees: 5 }))
+
+/** A worker's source, given as text. */
+const script = (text: string) => new URL(`data:text/javascript,${encodeURIComponent(text)}`)
+
+const crashing = script(`
+  import { parentPort } from 'node:worker_threads'
+  parentPort.on('message', () => { throw new Error('out of luck') })
+  parentPort.postMessage({ type: 'ready' })
+`)
+
+describe('a session', () => {
+  const open: Session[] = []
+  const session = async (more: Partial<SessionOptions> = {}) => {
+    const made = await createSession({ onnx, input: 'features', output: 'score', features: 2, ...more })
+    open.push(made)
+    return made
+  }
+  afterEach(async () => {
+    await Promise.all(open.splice(0).map(each => each.close()))
+  })
+
+  it('scores each row and takes the buffer over', async () => {
+    const values = Float32Array.from(data.values)
+    const scores = await (await session()).run(values)
+    expect(scores).toHaveLength(32)
+    expect(values).toHaveLength(0)
+  })
+
+  it('rejects a call whose rows do not fit, and goes on serving', async () => {
+    const made = await session()
+    await expect(made.run(new Float32Array(3))).rejects.toMatchObject({ code: 'NS_SCORING_FAILED' })
+    expect(await made.run(new Float32Array(4))).toHaveLength(2)
+  })
+
+  it('finishes the calls in flight before it closes', async () => {
+    const made = await session()
+    const scores = made.run(new Float32Array(20_000))
+    await made.close()
+    expect(await scores).toHaveLength(10_000)
+  })
+
+  it('rejects calls in flight and later ones when its worker crashes', async () => {
+    const made = await session({ worker: crashing })
+    const reason = { code: 'NS_SCORING_FAILED', message: expect.stringContaining('out of luck') }
+    await expect(made.run(new Float32Array(2))).rejects.toMatchObject(reason)
+    await expect(made.run(new Float32Array(2))).rejects.toMatchObject(reason)
+  })
+
+  it('rejects calls in flight when its worker exits', async () => {
+    const exiting = script(`
+      import { parentPort } from 'node:worker_threads'
+      parentPort.on('message', () => process.exit(3))
+      parentPort.postMessage({ type: 'ready' })
+    `)
+    const made = await session({ worker: exiting })
+    await expect(made.run(new Float32Array(2))).rejects.toMatchObject({
+      message: expect.stringContaining('code 3'),
+    })
+  })
+
+  it('is refused when its worker does not come up', async () => {
+    await expect(session({ worker: script('throw new Error("no luck")') })).rejects.toMatchObject({
+      code: 'NS_MODEL_REFUSED',
+      message: expect.stringContaining('no luck'),
+    })
+  })
+})

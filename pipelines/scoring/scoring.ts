@@ -1,0 +1,245 @@
+import { z } from 'zod'
+import type { InputRecord, OutputRecord, PartitionTask, Stage } from '../../connectors/kafka/stage.ts'
+import type { Codec } from '../../connectors/registry.ts'
+import type { Analysis, Detector, Observation } from '../../models/detector.ts'
+import { advance } from '../../models/features/state.ts'
+import { int, section, setting } from '../../runtime/config.ts'
+import {
+  type ErrorCode,
+  isSentinelError,
+  messageOf,
+  SentinelError,
+  toSentinelError,
+} from '../../runtime/errors.ts'
+import type { Metrics } from '../../runtime/metrics.ts'
+import type { EntityState, Event, ModelInForce, Threat } from '../../schemas/generated.ts'
+import { createEntityStates, type StatesView } from './entity-states.ts'
+import { enforce, MODEL_KEY, RESERVED_PREFIX } from './model-in-force.ts'
+
+/** Settings of scoring. */
+export const scoringConfig = section('scoring', {
+  threshold: setting(
+    'SCORING_THRESHOLD',
+    z.coerce.number().min(0).max(1).optional(),
+    "Score from which an event is a threat, 0 to 1; at 0 every event is one. The model's own when unset.",
+  ),
+  maxEntities: setting(
+    'SCORING_MAX_ENTITIES',
+    int(1).default(50_000),
+    'Entities whose behaviour is kept in each partition; the least recently active one is forgotten first.',
+  ),
+})
+
+/** A further form in which every threat is written, in the same transaction. */
+export interface ThreatSink {
+  /** Full name of its topic, which has as many partitions as `events`. */
+  readonly topic: string
+  encode(threat: Threat): Buffer
+}
+
+/** What scoring is made of. */
+export interface ScoringDeps {
+  /** Consumer group, prefix included. */
+  readonly group: string
+  /** Full names of the topics. */
+  readonly topics: { readonly events: string; readonly threats: string; readonly entityState: string }
+  readonly codecs: {
+    readonly event: Pick<Codec<Event>, 'decode'>
+    readonly threat: Pick<Codec<Threat>, 'encode'>
+    readonly entityState: Pick<Codec<EntityState>, 'encode' | 'decode'>
+  }
+  readonly detector: Detector
+  readonly sinks: readonly ThreatSink[]
+  /** Makes the dead letter of a record that cannot be scored. */
+  readonly deadLetter: (record: InputRecord, error: SentinelError) => OutputRecord
+  /** Score from which an event is a threat; the model's own when undefined. */
+  readonly threshold?: number | undefined
+  /** Entities whose behaviour is kept in each partition. */
+  readonly maxEntities: number
+  /** Most that key and value of a record may hold, in bytes; a threat above it becomes a dead letter. */
+  readonly maxRecordBytes?: number | undefined
+  readonly metrics: Pick<Metrics, 'deadLetters' | 'endToEndSeconds'>
+  /** Clock of the metrics, in ms since 1970; nothing else depends on it. */
+  readonly now?: () => number
+}
+
+const STAGE = 'scoring'
+
+/** A record of the batch with what is judged, or why it cannot be. */
+type Item =
+  | { readonly record: InputRecord; readonly observation: Observation }
+  | { readonly record: InputRecord; readonly poison: SentinelError }
+
+const readEvent = async (record: InputRecord, codec: Pick<Codec<Event>, 'decode'>): Promise<Event> => {
+  if (record.value === null) throw new SentinelError('NS_EMPTY', 'the record has no value')
+  const event = await codec.decode(record.value)
+  if (event.entity.startsWith(RESERVED_PREFIX))
+    throw new SentinelError('NS_MALFORMED', `no entity begins with ${RESERVED_PREFIX}`)
+  return event
+}
+
+const threatOf = (event: Event, analysis: Analysis, modelVersion: string, eventOffset: number): Threat => ({
+  id: event.id,
+  time: event.time,
+  entity: event.entity,
+  score: analysis.score,
+  severity: analysis.severity,
+  modelVersion,
+  modelScores: analysis.modelScores,
+  contributions: analysis.contributions,
+  techniques: event.techniques,
+  eventOffset,
+  event,
+})
+
+const unreadable = (record: InputRecord, why: string, cause?: unknown) =>
+  new SentinelError(
+    'NS_STATE_UNREADABLE',
+    `${record.topic}-${record.partition} cannot be read at offset ${record.offset}: ${why}`,
+    { cause },
+  )
+
+const createTask = (deps: ScoringDeps): PartitionTask => {
+  const {
+    codecs,
+    detector,
+    metrics,
+    topics,
+    maxRecordBytes = Number.POSITIVE_INFINITY,
+    now = Date.now,
+  } = deps
+  const entities = createEntityStates(deps.maxEntities)
+  let inForce: ModelInForce | undefined
+
+  const readState = async (record: InputRecord, value: Buffer): Promise<EntityState> => {
+    try {
+      return await codecs.entityState.decode(value)
+    } catch (error) {
+      // Transient trouble with the registry is tried again; bytes that are no state never will be one.
+      if (toSentinelError(error).outcome === 'retriable') throw error
+      throw unreadable(record, messageOf(error), error)
+    }
+  }
+
+  const restoreOne = async (record: InputRecord) => {
+    if (record.key === null) throw unreadable(record, 'it has no key')
+    const key = record.key.toString('utf8')
+    const state = record.value === null ? null : await readState(record, record.value)
+    if (key === MODEL_KEY) inForce = state?.model ?? undefined
+    else if (state !== null && state.behaviour === null) throw unreadable(record, 'it holds no behaviour')
+    else entities.restore(key, state?.behaviour ?? null)
+  }
+
+  /** Reads the events of a batch in order, each with its entity's past, and advances the states in the view. */
+  const observeBatch = async (records: readonly InputRecord[], view: StatesView): Promise<Item[]> => {
+    const items: Item[] = []
+    for (const record of records) {
+      try {
+        const event = await readEvent(record, codecs.event)
+        const before = view.get(event.entity)
+        view.set(event.entity, advance(before, event))
+        items.push({ record, observation: { event, before } })
+      } catch (error) {
+        const poison = toSentinelError(error)
+        if (poison.outcome !== 'poison') throw poison
+        items.push({ record, poison })
+      }
+    }
+    return items
+  }
+
+  /** The records that a threat is written as. Throws NS_TOO_LARGE when the broker would not take one of them. */
+  const encodeThreat = (record: InputRecord, threat: Threat): OutputRecord[] => {
+    const keyBytes = Buffer.byteLength(threat.entity)
+    const output = (topic: string, value: Buffer): OutputRecord => {
+      const bytes = keyBytes + value.length
+      if (bytes > maxRecordBytes)
+        throw new SentinelError(
+          'NS_TOO_LARGE',
+          `its record for ${topic} has ${bytes} bytes, the limit is ${maxRecordBytes}`,
+        )
+      return { topic, partition: record.partition, key: threat.entity, value, timestamp: record.timestamp }
+    }
+    return [
+      output(topics.threats, codecs.threat.encode(threat)),
+      ...deps.sinks.map(sink => output(sink.topic, sink.encode(threat))),
+    ]
+  }
+
+  return {
+    restore: async records => {
+      for (const record of records) await restoreOne(record)
+      enforce(inForce, detector.manifest)
+    },
+
+    process: async records => {
+      const { manifest } = detector
+      const taken = enforce(inForce, manifest)
+      const threshold = deps.threshold ?? manifest.threshold
+      const view = entities.view()
+      const items = await observeBatch(records, view)
+      const analyses = await detector.analyze(
+        items.flatMap(item => ('observation' in item ? [item.observation] : [])),
+      )
+
+      const poisons: ErrorCode[] = []
+      const threatTimes: number[] = []
+      const bury = (record: InputRecord, error: SentinelError): OutputRecord[] => {
+        poisons.push(error.code)
+        return [deps.deadLetter(record, error)]
+      }
+      const remaining = analyses.values()
+      const outputs = items.flatMap(item => {
+        const { record } = item
+        if ('poison' in item) return bury(record, item.poison)
+        const { value: analysis } = remaining.next()
+        if (analysis === undefined)
+          throw new SentinelError('NS_INTERNAL', 'the detector gave fewer analyses than it was given events')
+        if (analysis.score < threshold) return []
+        try {
+          const threat = threatOf(item.observation.event, analysis, manifest.version, record.offset)
+          const encoded = encodeThreat(record, threat)
+          threatTimes.push(record.timestamp)
+          return encoded
+        } catch (error) {
+          if (!isSentinelError(error, 'NS_TOO_LARGE')) throw error
+          return bury(record, error)
+        }
+      })
+
+      const changes = [
+        ...(taken === undefined ? [] : [{ id: MODEL_KEY, behaviour: null, model: taken }]),
+        ...view.changes().map(([id, behaviour]) => ({ id, behaviour, model: null })),
+      ].map(state => ({
+        key: state.id,
+        value: state.behaviour === null && state.model === null ? null : codecs.entityState.encode(state),
+      }))
+      return {
+        outputs,
+        changes,
+        committed: () => {
+          view.commit()
+          inForce = taken ?? inForce
+          for (const code of poisons) metrics.deadLetters.inc({ stage: STAGE, code })
+          for (const time of threatTimes)
+            metrics.endToEndSeconds.observe({ stage: STAGE }, Math.max(0, now() - time) / 1000)
+        },
+      }
+    },
+  }
+}
+
+/**
+ * The scoring stage: each event of `events` is judged by the model and its entity's past, and becomes a threat when it
+ * scores at or above the threshold. Threats of a partition are a function of its events and the model: the same whatever
+ * the batches and restarts. A threat goes to the partition number of its event, with the event record's timestamp.
+ *
+ * Its tasks throw NS_MODEL_OLDER, NS_MODEL_REFUSED or NS_STATE_UNREADABLE when a partition's changelog forbids scoring.
+ */
+export const createScoringStage = (deps: ScoringDeps): Stage => ({
+  name: STAGE,
+  group: deps.group,
+  input: deps.topics.events,
+  changelog: deps.topics.entityState,
+  createTask: () => createTask(deps),
+})
