@@ -43,7 +43,7 @@ export const createEntityStates = (limit: number): EntityStates => {
     // An entity that was touched is more recent than all that were not, so one pass over the committed ones is enough.
     const evictOldest = () => {
       for (let next = untouched.next(); !next.done; next = untouched.next()) {
-        if (touched.has(next.value) || evicted.has(next.value)) continue
+        if (evicted.has(next.value)) continue
         evicted.add(next.value)
         return
       }

@@ -1,0 +1,76 @@
+import type { InputRecord, OutputRecord, PartitionTask, Stage } from '../../connectors/kafka/stage.ts'
+import { isFramed } from '../../connectors/registry.ts'
+import type { Normalise } from '../../connectors/sources/normalise.ts'
+import { SentinelError, toSentinelError } from '../../runtime/errors.ts'
+import type { Event } from '../../schemas/generated.ts'
+
+/** What ingest is made of. */
+export interface IngestDeps {
+  /** Consumer group, prefix included. */
+  readonly group: string
+  /** Full names of the topics. */
+  readonly topics: { readonly rawEvents: string; readonly events: string }
+  readonly normalise: Normalise
+  readonly encodeEvent: (event: Event) => Buffer
+  /** Reads a value that a producer framed with the registry; throws NS_UNDECODABLE, NS_SCHEMA_UNKNOWN. */
+  readonly decodeFramed: (bytes: Buffer) => Promise<unknown>
+  /** Makes the dead letter of a record that cannot be taken. */
+  readonly deadLetter: (record: InputRecord, error: SentinelError) => OutputRecord
+}
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+const decodeText = (bytes: Buffer): string => {
+  try {
+    return utf8.decode(bytes)
+  } catch (cause) {
+    throw new SentinelError('NS_NOT_JSON', 'the value is not UTF-8 text', { cause })
+  }
+}
+
+const textOf = async (value: Buffer, { decodeFramed }: IngestDeps): Promise<string> =>
+  // A text cannot begin with the registry's magic byte, NUL.
+  isFramed(value) ? JSON.stringify(await decodeFramed(value)) : decodeText(value)
+
+const eventsOf = async (record: InputRecord, deps: IngestDeps): Promise<OutputRecord[]> => {
+  const { topic, partition, offset, timestamp, value } = record
+  if (value === null) throw new SentinelError('NS_EMPTY', 'the value is null (a tombstone)')
+  if (value.length === 0) throw new SentinelError('NS_EMPTY', 'the value is empty')
+  const events = deps.normalise(await textOf(value, deps), { topic, partition, offset, timestamp })
+  return events.map(event => ({
+    topic: deps.topics.events,
+    key: event.entity,
+    value: deps.encodeEvent(event),
+    timestamp,
+    cause: record,
+  }))
+}
+
+const createTask = (deps: IngestDeps): PartitionTask => ({
+  restore: () => Promise.resolve(),
+  process: async records => {
+    const outputs: OutputRecord[] = []
+    for (const record of records) {
+      try {
+        outputs.push(...(await eventsOf(record, deps)))
+      } catch (error) {
+        const poison = toSentinelError(error)
+        if (poison.outcome !== 'poison') throw poison
+        outputs.push(deps.deadLetter(record, poison))
+      }
+    }
+    return { outputs, changes: [], committed: () => undefined }
+  },
+})
+
+/**
+ * The ingest stage: each raw record becomes one or more events in the normal form, keyed by entity, or a dead letter.
+ * It has no state. Events keep the order and the timestamp of their raw records.
+ */
+export const createIngestStage = (deps: IngestDeps): Stage => ({
+  name: 'ingest',
+  group: deps.group,
+  input: deps.topics.rawEvents,
+  createTask: () => createTask(deps),
+  tooLarge: deps.deadLetter,
+})
