@@ -29,6 +29,7 @@ export const ERROR_CODES = {
   ],
   NS_PORT_TAKEN: ['fatal', 'Free the port, or configure another one.'],
   NS_DISK_FULL: ['fatal', 'Free disk space under DATA_DIR, then start again.'],
+  NS_LOGIN_REFUSED: ['fatal', 'Check the user name and the password, and what the role may read.'],
   NS_STORE_UNUSABLE: [
     'fatal',
     'Check the path and its rights (GATEWAY_STORE), and that no older version is started on a newer store.',

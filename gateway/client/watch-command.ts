@@ -1,0 +1,75 @@
+import { readFile } from 'node:fs/promises'
+import type { Command } from '../../runtime/command.ts'
+import { messageOf, SentinelError } from '../../runtime/errors.ts'
+import { EXIT } from '../../runtime/lifecycle.ts'
+import type { GatewaySettings } from '../config.ts'
+import { connectClient } from './client.ts'
+import { createTable } from './watch.ts'
+
+/** The settings that `watch` reads: where the gateway is, and the first password when it is configured. */
+export interface WatchConfig {
+  readonly gateway: GatewaySettings
+}
+
+const PLAIN_COLUMNS = 140
+
+/** `netsentinel watch`. */
+export const watch: Command<WatchConfig> = {
+  summary: 'Show threats live in the terminal.',
+  details: 'The password comes from --password-file, else from BOOTSTRAP_ADMIN_PASSWORD. Runs until Ctrl-C.',
+  options: {
+    url: {
+      type: 'string',
+      value: 'URL',
+      doc: 'Address of the gateway; GATEWAY_HOST and GATEWAY_PORT by default.',
+    },
+    user: { type: 'string', value: 'NAME', doc: 'User name; admin by default.' },
+    'password-file': { type: 'string', value: 'FILE', doc: 'File that holds the password.' },
+  },
+  run: async ({ config, options, print, tell, interrupted }) => {
+    const { stdout } = process
+    const table = createTable({
+      columns: stdout.isTTY ? stdout.columns : PLAIN_COLUMNS,
+      ...(stdout.isTTY ? { rows: stdout.rows } : {}),
+      colour: stdout.isTTY && stdout.hasColors(),
+      write: print,
+    })
+    const url = textOption(options['url']) ?? `http://${config.gateway.host}:${config.gateway.port}`
+    const client = await connectClient({
+      url,
+      login: {
+        username: textOption(options['user']) ?? 'admin',
+        password: await readPassword(textOption(options['password-file']), config.gateway),
+      },
+      channels: ['threats'],
+      onDelivery: delivery => {
+        if (delivery.type === 'threat') table.add(delivery.data)
+      },
+      onState: state => tell(`watch: ${state === 'connected' ? `connected to ${url}` : 'reconnecting'}`),
+    })
+    const stopped = Promise.withResolvers<void>()
+    interrupted.addEventListener('abort', () => stopped.resolve(), { once: true })
+    if (interrupted.aborted) stopped.resolve()
+    try {
+      await Promise.race([stopped.promise, client.failed])
+    } finally {
+      await client.close()
+    }
+    return EXIT.ok
+  },
+}
+
+const textOption = (value: string | boolean | undefined): string | undefined =>
+  typeof value === 'string' ? value : undefined
+
+const readPassword = async (path: string | undefined, settings: GatewaySettings): Promise<string> => {
+  if (path !== undefined) {
+    try {
+      return (await readFile(path, 'utf8')).replace(/\r?\n$/, '')
+    } catch (cause) {
+      throw new SentinelError('NS_USAGE', `watch: --password-file: ${messageOf(cause)}`, { cause })
+    }
+  }
+  if (settings.bootstrapPassword !== undefined) return settings.bootstrapPassword
+  throw new SentinelError('NS_USAGE', 'watch: give the password in a file: --password-file FILE')
+}

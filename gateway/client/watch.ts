@@ -1,0 +1,68 @@
+import type { Severity, Threat } from '../../schemas/generated.ts'
+import { fitColumns, inert } from './inert.ts'
+
+interface Column {
+  readonly title: string
+  /** In terminal columns; 0 takes what is left. */
+  readonly width: number
+  value(threat: Threat): string
+}
+
+const NONE = '-'
+const LEAST_WIDTH = 20
+
+const timeOf = (ms: number): string => {
+  const date = new Date(ms)
+  return Number.isNaN(date.getTime()) ? NONE : `${date.toISOString().slice(0, 19).replace('T', ' ')}Z`
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'TIME', width: 20, value: ({ time }) => timeOf(time) },
+  { title: 'SEVERITY', width: 8, value: ({ severity }) => severity },
+  { title: 'SCORE', width: 5, value: ({ score }) => score.toFixed(3) },
+  { title: 'ENTITY', width: 24, value: ({ entity }) => entity },
+  { title: 'TITLE', width: 0, value: ({ event }) => event.title },
+  { title: 'SENSOR', width: 16, value: ({ event }) => event.sensor ?? NONE },
+  { title: 'TECHNIQUES', width: 16, value: ({ techniques }) => techniques.join(' ') || NONE },
+]
+
+const COLOURS: Readonly<Record<Severity, string>> = {
+  low: '2',
+  medium: '33',
+  high: '31',
+  critical: '1;31',
+}
+
+/** How a table is drawn. */
+export interface TableOptions {
+  /** Width of the terminal, in columns. */
+  readonly columns: number
+  /** Lines after which the header is repeated; it is written once when not given. */
+  readonly rows?: number
+  /** Whether to colour by severity: for terminals only. */
+  readonly colour?: boolean
+  readonly write: (line: string) => void
+}
+
+/**
+ * The live table of threats, one appended line each. Whatever an attacker put into an event is shown, none of it acts on
+ * the terminal.
+ */
+export const createTable = ({ columns, rows, colour = false, write }: TableOptions) => {
+  const fixed = COLUMNS.reduce((sum, { width }) => sum + width, 0) + 2 * (COLUMNS.length - 1)
+  const flexible = Math.max(LEAST_WIDTH, columns - fixed)
+  const lineOf = (cell: (column: Column) => string) =>
+    COLUMNS.map(column => fitColumns(inert(cell(column)), column.width || flexible))
+      .join('  ')
+      .trimEnd()
+  let lines = 0
+  return {
+    add: (threat: Threat): void => {
+      const isDue = rows === undefined ? lines === 0 : lines % Math.max(2, rows - 1) === 0
+      if (isDue) write(lineOf(({ title }) => title))
+      lines += 1
+      const line = lineOf(column => column.value(threat))
+      write(colour ? `\u001b[${COLOURS[threat.severity] ?? '0'}m${line}\u001b[0m` : line)
+    },
+  }
+}
