@@ -1,5 +1,5 @@
-/** Digits enough for a whole number that a double may not hold; those after a decimal point do not count. */
-const LONG_DIGITS = /(?<![\d.])\d{16,}/
+/** Digits enough for a whole number above 2^53, about 9.007e15; those after a decimal point do not count. */
+const LONG_DIGITS = /(?<![\d.])(?:9\d{15}|\d{17})/
 
 type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown
 

@@ -118,7 +118,7 @@ const collect = (json: string, found: Set<string>, nesting: number): void => {
     if (isSecretKey(key)) add(value)
     else if (nesting < DEEPEST_NESTING && isJson(value)) collect(value, found, nesting + 1)
     else if (isEncoded(key)) inText(Buffer.from(value, 'base64').toString('latin1'))
-    else if (!isIdentifier(key) && MAY_HOLD_SECRETS.test(value)) inText(value)
+    else if (!isIdentifier(key)) inText(value)
     return undefined
   })
 }

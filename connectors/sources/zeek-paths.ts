@@ -221,16 +221,16 @@ const ntlm: Reader = value => ({
   status: text(value['status']),
 })
 
+const commonName = (value: JsonObject): string | null =>
+  text(/(?:^|,)CN=([^,]+)/.exec(text(value['certificate.subject']) ?? '')?.[1])
+
 const x509: Reader = value => ({
-  title: named('Certificate', text(value['certificate.subject'])),
+  title: named('Certificate', commonName(value)),
   category: 'tls',
   action: 'certificate',
   service: 'tls',
   session: firstText(value['id'], value['fuid']),
-  dstHost: firstText(
-    list(value['san.dns'])[0],
-    /(?:^|,)CN=([^,]+)/.exec(text(value['certificate.subject']) ?? '')?.[1],
-  ),
+  dstHost: firstText(list(value['san.dns'])[0], commonName(value)),
   fileHash: text(value['fingerprint']),
 })
 
