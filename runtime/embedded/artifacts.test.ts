@@ -99,9 +99,12 @@ describe('files that cannot be fetched', () => {
   it.each([
     [
       'without network',
-      failing('[ERROR] Could not transfer artifact x:y:1: Unknown host repo.maven.apache.org\n[ERROR] more'),
+      failing(
+        '[ERROR] Plugin x:1 could not be resolved: Could not transfer artifact x:pom:1 from/to central (https://a.b): ' +
+          'transfer failed for https://a.b/x: Connect to a.b:443 [a.b/192.0.2.1] failed: Connection refused -> [Help 1]\n[ERROR]',
+      ),
       'NS_EMBEDDED_UNAVAILABLE',
-      /^Maven could not fetch .*maven\.log: Could not transfer .*: give this machine access to Maven Central, or set KAFKA/,
+      /^Maven could not fetch [^:]* \(Connection refused; see \S+maven\.log\): give this machine access to Maven Central, or set KAFKA/,
     ],
     [
       'on a full disk',
@@ -113,7 +116,7 @@ describe('files that cannot be fetched', () => {
       'by a Maven that says nothing',
       failing(''),
       'NS_EMBEDDED_UNAVAILABLE',
-      /\(see \S+maven\.log: exit code 1\)/,
+      /\(exit code 1; see \S+maven\.log\)/,
     ],
     [
       'by a Maven that fetches nothing',

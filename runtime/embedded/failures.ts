@@ -62,10 +62,12 @@ export const downloadError = (exitCode: number, logFile: string): SentinelError 
       `the disk is full: free 500 MB, or set DATA_DIR to a directory on a larger disk (${logFile})`,
     )
   }
-  const reason = /\[ERROR\]\s*(.+)/.exec(tail)?.[1]?.slice(0, 200) ?? `exit code ${exitCode}`
+  // Maven chains causes with colons, the root cause last.
+  const causes = /\[ERROR\] (.+?)(?: -> \[Help \d+\])?$/m.exec(tail)?.[1]?.split(/: (?=[A-Z])/)
+  const reason = causes?.at(-1) ?? `exit code ${exitCode}`
   return new SentinelError(
     'NS_EMBEDDED_UNAVAILABLE',
-    `Maven could not fetch Kafka, the registry and Redis (see ${logFile}: ${reason}): ` +
+    `Maven could not fetch Kafka, the registry and Redis (${reason}; see ${logFile}): ` +
       `give this machine access to Maven Central, ${INSTEAD}`,
   )
 }
