@@ -83,7 +83,7 @@ export const isEncoded = (key: string | undefined): boolean => key !== undefined
  * holds no secret that a field's name or the text around it tells.
  */
 export const MAY_HOLD_SECRETS =
-  /pass|pwd|secret|token|auth|communit|api.?key|privatekey| -[apu]|payload|packet|_body|login attempt|:\\?\/\\?\/[^"\s]{0,300}@|\\u00[2-7]/i
+  /pass|pwd|secret|token|auth|communit|api.?key|private.?key|client.?response| -[apu]|payload|packet|_body|login attempt|:\\?\/\\?\/[^"\s]{0,300}@|\\u00[2-7]/i
 
 // Repetitions are bounded, or cannot overlap, so that no text takes more than linear time.
 const PATTERNS: readonly RegExp[] = [
