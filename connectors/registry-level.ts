@@ -43,19 +43,32 @@ export const backwardLevel = async (address: RegistryAddress, subject: string): 
 // 404: the subject has no level of its own. 409: another process is setting it at this moment.
 const NO_LEVEL = [404, 409]
 
+const request = ({ url, user, password = '' }: RegistryAddress, path: string, options: RequestInit) => {
+  const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
+  return fetch(`${url.replace(/\/$/, '')}${path}`, {
+    ...options,
+    headers: {
+      'content-type': 'application/vnd.schemaregistry.v1+json',
+      ...(user === undefined ? {} : { authorization }),
+    },
+    signal: AbortSignal.timeout(10_000),
+  })
+}
+
+/** What keeps the registry from being used, in words; undefined when it answers. Never throws. */
+export const registryProblem = async (address: RegistryAddress): Promise<string | undefined> => {
+  try {
+    const { ok, status } = await request(address, '/subjects', { method: 'GET' })
+    return ok ? undefined : `the schema registry answers ${status}`
+  } catch (error) {
+    return messageOf(error)
+  }
+}
+
 /** Reads or sets the level of a subject, which the client library cannot do by itself. */
 const call = async (address: RegistryAddress, subject: string, options: RequestInit) => {
-  const { url, user, password = '' } = address
-  const authorization = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`
   try {
-    const response = await fetch(`${url.replace(/\/$/, '')}/config/${encodeURIComponent(subject)}`, {
-      ...options,
-      headers: {
-        'content-type': 'application/vnd.schemaregistry.v1+json',
-        ...(user === undefined ? {} : { authorization }),
-      },
-      signal: AbortSignal.timeout(10_000),
-    })
+    const response = await request(address, `/config/${encodeURIComponent(subject)}`, options)
     if (NO_LEVEL.includes(response.status)) return undefined
     if (!response.ok) throw new Error(`status ${response.status}`)
     const answer = z.object({ compatibilityLevel: z.string().optional() }).parse(await response.json())

@@ -6,7 +6,7 @@ import { messageOf, SentinelError } from '../runtime/errors.ts'
 import { type AvroSchema, loadSchema, type SchemaName } from '../schemas/avro.ts'
 import type { Alert, EntityState, Event, Threat } from '../schemas/generated.ts'
 import { incompatibility } from '../schemas/history.ts'
-import { backwardLevel, isRaced } from './registry-level.ts'
+import { backwardLevel, isRaced, registryProblem } from './registry-level.ts'
 
 /** Settings of the schema registry. */
 export const registryConfig = section('registry', {
@@ -175,6 +175,9 @@ export const createRegistry = (config: SectionValues<typeof registryConfig>) => 
         },
       }
     },
+
+    /** What keeps the registry from being used, in words; undefined when it answers. Never throws. */
+    problem: (): Promise<string | undefined> => registryProblem(config),
 
     /** Decodes any value that the registry can explain, whatever its schema. Throws as {@link Codec.decode} does. */
     decodeAny: async (bytes: Buffer): Promise<unknown> => {

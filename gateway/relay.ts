@@ -1,9 +1,9 @@
 import type { InputRecord } from '../connectors/kafka/stage.ts'
-import { isSentinelError, messageOf } from '../runtime/errors.ts'
+import { isSentinelError } from '../runtime/errors.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import type { Alert, Threat } from '../schemas/generated.ts'
-import type { Delivery, Position } from '../schemas/wire.ts'
+import type { Delivery } from '../schemas/wire.ts'
 import type { Broadcaster } from './sockets/broadcaster.ts'
 
 interface RelayDeps {
@@ -34,24 +34,17 @@ export const createRelay = (deps: RelayDeps): Relay => {
   const relayed = new Map<string, number>()
   const keyOf = (topic: string, partition: number) => `${topic} ${partition}`
 
-  const toDelivery = async (record: InputRecord, previous: number | null): Promise<Delivery | undefined> => {
-    if (record.value === null) return undefined
-    const position: Position = { partition: record.partition, offset: record.offset, previous }
-    try {
-      return record.topic === topics.threats
-        ? { type: 'threat', position, data: await deps.decodeThreat(record.value) }
-        : { type: 'alert', position, data: await deps.decodeAlert(record.value) }
-    } catch (error) {
-      if (!isSentinelError(error) || error.outcome !== 'poison') throw error
-      const { topic, partition, offset } = record
-      metrics.undeliverable.inc({ code: error.code })
-      log.error(
-        { topic, partition, offset, code: error.code, problem: messageOf(error) },
-        'record is not shown',
-      )
-      return undefined
-    }
+  /** Passes over a record that is at fault itself; any other error is thrown. */
+  const pass = ({ topic, partition, offset }: InputRecord, error: unknown) => {
+    if (!isSentinelError(error) || error.outcome !== 'poison') throw error
+    metrics.undeliverable.inc({ code: error.code })
+    log.error({ topic, partition, offset, code: error.code, problem: error.message }, 'record is not shown')
   }
+
+  const decode = async (record: InputRecord, value: Buffer) =>
+    record.topic === topics.threats
+      ? ({ type: 'threat', data: await deps.decodeThreat(value) } as const)
+      : ({ type: 'alert', data: await deps.decodeAlert(value) } as const)
 
   const send = (delivery: Delivery) =>
     delivery.type === 'threat' ? broadcaster.broadcastThreat(delivery) : broadcaster.broadcastAlert(delivery)
@@ -62,20 +55,24 @@ export const createRelay = (deps: RelayDeps): Relay => {
       if (first === undefined) return
       const key = keyOf(first.topic, first.partition)
       let previous = relayed.get(key) ?? null
-      const deliveries: Delivery[] = []
+      const deliveries: { readonly record: InputRecord; readonly delivery: Delivery }[] = []
       for (const record of records) {
-        if (previous !== null && record.offset <= previous) continue
-        const delivery = await toDelivery(record, previous)
-        if (delivery === undefined) continue
-        deliveries.push(delivery)
-        previous = record.offset
+        if (record.value === null || (previous !== null && record.offset <= previous)) continue
+        try {
+          const content = await decode(record, record.value)
+          const position = { partition: record.partition, offset: record.offset, previous }
+          deliveries.push({ record, delivery: { ...content, position } })
+          previous = record.offset
+        } catch (error) {
+          pass(record, error)
+        }
       }
       // Sent without waiting for each other: the transport keeps the order of the calls.
-      const outcomes = await Promise.allSettled(deliveries.map(send))
-      for (const [index, outcome] of outcomes.entries()) {
-        if (outcome.status === 'rejected') throw outcome.reason
-        const delivery = deliveries[index]
-        if (delivery !== undefined) relayed.set(key, delivery.position.offset)
+      const outcomes = await Promise.allSettled(deliveries.map(({ delivery }) => send(delivery)))
+      for (const [index, { record }] of deliveries.entries()) {
+        const outcome = outcomes[index]
+        if (outcome?.status === 'rejected') pass(record, outcome.reason)
+        relayed.set(key, record.offset)
       }
     },
     onAssigned: assignment => {

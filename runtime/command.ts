@@ -37,6 +37,8 @@ export interface Command<C> {
   /** More lines for --help. */
   readonly details?: string
   readonly options?: Readonly<Record<string, CommandOption>>
+  /** True for a command whose terminal belongs to a person: its log goes to `DATA_DIR/logs/netsentinel.log`. */
+  readonly logsToFile?: boolean
   /** Resolves with the exit code; throws SentinelError. */
   run(context: CommandContext<C>): Promise<number>
 }

@@ -54,3 +54,7 @@ export const createLog = (
 
 /** A log that writes nothing, for tests and tools. */
 export const silentLog = (): Log => pino({ level: 'silent' })
+
+/** A destination for {@link createLog} that appends to a file, making its folder when it is not there. */
+export const logFile = (path: string): DestinationStream =>
+  pino.destination({ dest: path, mkdir: true, sync: true })

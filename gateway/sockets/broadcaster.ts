@@ -10,7 +10,10 @@ export type AlertDelivery = Extract<Delivery, { type: 'alert' }>
  * transport is up. Implementations: Redis pub/sub, and one in memory for tests and a single process.
  */
 export interface Broadcaster {
-  /** Resolves when the transport has taken the message; throws NS_SERVICE_UNREACHABLE (retriable) when it cannot. */
+  /**
+   * Resolves when the transport has taken the message, and this replica's own subscribers have it. Throws
+   * NS_SERVICE_UNREACHABLE (retriable) when that fails, NS_MALFORMED (poison) when it does not fit the wire schema.
+   */
   broadcastThreat(threat: ThreatDelivery): Promise<void>
   broadcastAlert(alert: AlertDelivery): Promise<void>
   /**

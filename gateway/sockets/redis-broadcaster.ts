@@ -78,6 +78,10 @@ export const createRedisBroadcaster = (deps: RedisBroadcasterDeps): Broadcaster 
 
   const broadcast = async (delivery: Delivery) => {
     const payload = JSON.stringify(delivery)
+    // Every gateway would drop it, this one too, which would then wait for it for ever. (JSON has no NaN, say.)
+    if (parseDelivery(payload) === undefined) {
+      throw new SentinelError('NS_MALFORMED', `${keyOf(delivery)} does not fit the wire schema`)
+    }
     if (receivers.size === 0) {
       await redis.publish(channels[delivery.type], payload)
       return

@@ -5,4 +5,6 @@ import { trainBaseline } from './baseline.ts'
 const { manifest, onnx } = await trainBaseline()
 writeFileSync(BASELINE.onnx, onnx)
 writeFileSync(BASELINE.manifest, `${JSON.stringify(manifest, null, 2)}\n`)
-process.stdout.write(`${manifest.version}: ${manifest.rows} events, threshold ${manifest.threshold}, sha256 ${manifest.sha256}\n`)
+process.stdout.write(
+  `${manifest.version}: ${manifest.rows} events, threshold ${manifest.threshold}, sha256 ${manifest.sha256}\n`,
+)

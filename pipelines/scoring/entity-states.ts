@@ -43,7 +43,7 @@ export const createEntityStates = (limit: number): EntityStates => {
     // An entity that was touched is more recent than all that were not, so one pass over the committed ones is enough.
     const evictOldest = () => {
       for (let next = untouched.next(); !next.done; next = untouched.next()) {
-        if (evicted.has(next.value)) continue
+        if (touched.has(next.value) || evicted.has(next.value)) continue
         evicted.add(next.value)
         return
       }
@@ -69,7 +69,6 @@ export const createEntityStates = (limit: number): EntityStates => {
       commit: () => {
         for (const id of evicted) committed.delete(id)
         for (const [id, behaviour] of touched) {
-          committed.delete(id)
           committed.set(id, behaviour)
         }
       },

@@ -24,7 +24,7 @@ export interface Account {
   /** Ids of the threats among the events. */
   readonly threats: ReadonlySet<string>
   /** Raw records that are neither in events nor in dead letters, and things that are there twice, in words. */
-  readonly problems: readonly string[]
+  readonly problems: string[]
 }
 
 interface AccountDeps {

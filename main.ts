@@ -1,0 +1,120 @@
+import { join } from 'node:path'
+import { check } from './connectors/check.ts'
+import { kafkaConfig } from './connectors/kafka/client.ts'
+import { topics } from './connectors/kafka/topics-command.ts'
+import { redisConfig } from './connectors/redis.ts'
+import { registryConfig } from './connectors/registry.ts'
+import { sourcesConfig } from './connectors/sources/config.ts'
+import { watch } from './gateway/client/watch-command.ts'
+import { gateway } from './gateway/command.ts'
+import { gatewayConfig } from './gateway/config.ts'
+import { consoleDashboard } from './gateway/console.ts'
+import { ingest } from './pipelines/ingest/command.ts'
+import { replay } from './pipelines/ingest/replay.ts'
+import { score } from './pipelines/scoring/command.ts'
+import { scoringConfig } from './pipelines/scoring/scoring.ts'
+import { createUp } from './pipelines/up/command.ts'
+import { type Command, commandHelp, parseCommandLine, programHelp } from './runtime/command.ts'
+import { loadConfig, type Section, type SectionValues } from './runtime/config.ts'
+import { dataConfig } from './runtime/data.ts'
+import { embeddedConfig } from './runtime/embedded/config.ts'
+import { runningServices } from './runtime/embedded/running.ts'
+import { messageOf, SentinelError, toSentinelError } from './runtime/errors.ts'
+import { EXIT, exitCodeOf, processConfig, supervise } from './runtime/lifecycle.ts'
+import { createLog, logConfig, logFile } from './runtime/log.ts'
+import { createMetrics } from './runtime/metrics.ts'
+import { VERSION } from './runtime/version.ts'
+import { createGenerate } from './schemas/generate-command.ts'
+import { topicsConfig } from './schemas/topics.ts'
+
+const SECTIONS = {
+  kafka: kafkaConfig,
+  topics: topicsConfig,
+  registry: registryConfig,
+  redis: redisConfig,
+  sources: sourcesConfig,
+  scoring: scoringConfig,
+  gateway: gatewayConfig,
+  data: dataConfig,
+  embedded: embeddedConfig,
+  process: processConfig,
+  log: logConfig,
+} satisfies Record<string, Section>
+
+type Config = { readonly [K in keyof typeof SECTIONS]: SectionValues<(typeof SECTIONS)[K]> }
+
+const COMMANDS: Readonly<Record<string, Command<Config>>> = {
+  up: createUp<Config>(consoleDashboard),
+  ingest,
+  score,
+  gateway,
+  replay,
+  watch,
+  topics,
+  check,
+  generate: createGenerate(Object.values(SECTIONS)),
+}
+
+/** Settings, with the addresses of services that `netsentinel up` runs here where nothing else names them. */
+const readConfig = async (): Promise<Config> => {
+  const { data } = loadConfig({ data: dataConfig })
+  return loadConfig(SECTIONS, undefined, await runningServices(data.dir))
+}
+
+const run = async (name: string, args: readonly string[]): Promise<number> => {
+  const command = COMMANDS[name]
+  if (command === undefined) throw new SentinelError('NS_USAGE', `there is no command '${name}'`)
+  const { options, operands } = parseCommandLine(name, command, args)
+  if (options['help'] === true) {
+    process.stdout.write(`${commandHelp(name, command)}\n`)
+    return EXIT.ok
+  }
+  const config = await readConfig()
+  const destination = command.logsToFile
+    ? logFile(join(config.data.dir, 'logs', 'netsentinel.log'))
+    : undefined
+  const log = createLog(config.log, `netsentinel-${name}`, destination)
+  const metrics = createMetrics({ defaults: true })
+  const interrupt = new AbortController()
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => interrupt.abort())
+  return command.run({
+    config,
+    log,
+    metrics,
+    options,
+    operands,
+    print: line => process.stdout.write(`${line}\n`),
+    tell: line => process.stderr.write(`${line}\n`),
+    supervise: services =>
+      supervise(services, {
+        config: config.process,
+        log,
+        metrics,
+        signals: process,
+        exit: code => process.exit(code),
+      }),
+    interrupted: interrupt.signal,
+  })
+}
+
+const main = async ([name, ...args]: readonly string[]): Promise<number> => {
+  if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
+    process.stdout.write(`${programHelp(COMMANDS)}\n`)
+    return name === undefined ? EXIT.usage : EXIT.ok
+  }
+  if (name === '--version') {
+    process.stdout.write(`${VERSION}\n`)
+    return EXIT.ok
+  }
+  try {
+    return await run(name, args)
+  } catch (error) {
+    const { code, advice } = toSentinelError(error)
+    process.stderr.write(`netsentinel: ${messageOf(error)} (${code})\n  ${advice}\n`)
+    return exitCodeOf(error)
+  }
+}
+
+// A reader that went away (`netsentinel watch | head`) is no error of ours.
+process.stdout.on('error', () => process.exit(EXIT.ok))
+process.exitCode = await main(process.argv.slice(2))

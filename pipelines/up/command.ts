@@ -1,0 +1,208 @@
+import { join } from 'node:path'
+import { createKafka, type KafkaSettings } from '../../connectors/kafka/client.ts'
+import { prepareTopics } from '../../connectors/kafka/topics-command.ts'
+import type { redisConfig } from '../../connectors/redis.ts'
+import type { Command, CommandContext } from '../../runtime/command.ts'
+import { numberOption } from '../../runtime/command.ts'
+import { areSet, type SectionValues } from '../../runtime/config.ts'
+import type { dataConfig } from '../../runtime/data.ts'
+import type { embeddedConfig } from '../../runtime/embedded/config.ts'
+import { startEmbedded } from '../../runtime/embedded/embedded.ts'
+import { SentinelError } from '../../runtime/errors.ts'
+import { readOrCreateKeyFile } from '../../runtime/key-file.ts'
+import { createCloser, EXIT, type Service } from '../../runtime/lifecycle.ts'
+import type { Threat } from '../../schemas/generated.ts'
+import { type IngestConfig, startIngest } from '../ingest/command.ts'
+import { replayFiles } from '../ingest/replay.ts'
+import { type ScoringConfig, startScoring } from '../scoring/command.ts'
+import { bundledCapture } from './capture.ts'
+import { accountForReplay, rawEnds } from './once.ts'
+
+/** The settings that `netsentinel up` reads itself; the gateway's are the gateway's own. */
+export interface UpConfig extends IngestConfig, ScoringConfig {
+  readonly redis: SectionValues<typeof redisConfig>
+  readonly embedded: SectionValues<typeof embeddedConfig>
+  readonly data: SectionValues<typeof dataConfig>
+}
+
+/** What `up` needs of the gateway, which no pipeline may import: it is handed in. */
+export interface Dashboard<C> {
+  /** Starts the gateway, and a client of it that calls `onThreat` for each threat that arrives over the WebSocket. */
+  start(
+    context: CommandContext<C>,
+    onThreat: (threat: Threat) => void,
+  ): Promise<readonly [gateway: GatewayInUp, client: Service]>
+  /** Makes the live table. */
+  table(print: (line: string) => void): { add(threat: Threat): void }
+}
+
+/** A gateway that `up` has started. */
+export interface GatewayInUp extends Service {
+  readonly url: string
+  /** The account that this start has made, when its password was made up. */
+  readonly firstLogin?: { readonly username: string; readonly password: string }
+}
+
+/** Where the addresses of running services come from; given together, nothing is started. */
+const ADDRESSES = ['KAFKA_BROKERS', 'SCHEMA_REGISTRY_URL', 'REDIS_URL'] as const
+
+const DEMO_RATE = 200
+const PROGRESS_MS = 2_000
+
+/** Brings up services, unless all addresses are given, and returns the configuration that leads to them. */
+const withServices = async <C extends UpConfig>(
+  context: CommandContext<C>,
+): Promise<{ config: C; services: Service[] }> => {
+  const { config, log, options, tell, interrupted } = context
+  if (areSet(ADDRESSES)) return { config, services: [] }
+  tell('bringing up Kafka, the schema registry and Redis (the first start fetches them) …')
+  const embedded = await startEmbedded({
+    config: config.embedded,
+    dataDir: config.data.dir,
+    log,
+    ephemeral: options['ephemeral'] === true,
+    signal: interrupted,
+  })
+  const kafka: KafkaSettings = { ...config.kafka, brokers: embedded.kafkaBrokers }
+  const registry = { ...config.registry, url: embedded.schemaRegistryUrl }
+  const redis = { ...config.redis, url: embedded.redisUrl }
+  return { config: { ...config, kafka, registry, redis }, services: [embedded] }
+}
+
+/** A key of this installation, so that passwords in events are hashed and not dropped; the configured one goes first. */
+const withSecretsKey = <C extends UpConfig>(config: C): C => {
+  const { sources, data } = config
+  if (sources.secretsKey !== undefined || sources.secretsMode === 'drop') return config
+  return {
+    ...config,
+    sources: { ...sources, secretsKey: readOrCreateKeyFile(join(data.dir, 'secrets.key')) },
+  }
+}
+
+const logPath = (config: UpConfig) => join(config.data.dir, 'logs', 'netsentinel.log')
+
+/** `netsentinel up`, given the gateway. */
+export const createUp = <C extends UpConfig>(dashboard: Dashboard<C>): Command<C> => ({
+  summary:
+    'Run everything here: services, ingest, scoring and gateway, on the bundled capture of real events.',
+  details: [
+    `Uses the services that ${ADDRESSES.join(', ')} name when all of them are set; else it runs its own,`,
+    'with their data in DATA_DIR. Goes on until Ctrl-C.',
+  ].join('\n'),
+  options: {
+    once: {
+      type: 'boolean',
+      doc: 'Run the capture through, print what became of it as one JSON line, and end.',
+    },
+    ephemeral: { type: 'boolean', doc: 'Keep no data of the embedded services.' },
+    rate: {
+      type: 'string',
+      value: 'N',
+      doc: `Records of the capture a second; ${DEMO_RATE}, or all at once with --once.`,
+    },
+    'no-replay': { type: 'boolean', doc: 'Replay nothing: wait for what producers send.' },
+  },
+  logsToFile: true,
+  run: async given => {
+    const started = Date.now()
+    const once = given.options['once'] === true
+    if (once && given.options['no-replay'] === true) {
+      throw new SentinelError('NS_USAGE', 'up: --once and --no-replay exclude each other')
+    }
+    const rate = numberOption(given.options, 'rate', once ? 0 : DEMO_RATE, { min: 1, max: 1_000_000 })
+    const closer = createCloser()
+    const services: Service[] = []
+    const own = (more: readonly Service[]) => {
+      for (const service of more) {
+        services.push(service)
+        closer.add(() => service.close())
+      }
+    }
+    const delivered = new Set<string>()
+    const table = dashboard.table(given.print)
+    try {
+      const { config, services: embedded } = await withServices(given)
+      own(embedded)
+      const context = { ...given, config: withSecretsKey(config) }
+      await prepareTopics({ config, log: given.log, apply: false })
+      // Scoring loads its model while ingest joins its group.
+      own(await Promise.all([startIngest(context), startScoring(context)]))
+      const [gateway, client] = await dashboard.start(context, threat => {
+        delivered.add(threat.id)
+        if (!once) table.add(threat)
+      })
+      own([gateway, client])
+      given.tell(`gateway: ${gateway.url} (WebSocket at /ws)`)
+      if (gateway.firstLogin !== undefined) {
+        given.tell(
+          `first login: ${gateway.firstLogin.username} / ${gateway.firstLogin.password} (shown this once)`,
+        )
+      }
+      const replay = () =>
+        replayFiles({
+          config,
+          log: given.log,
+          files: bundledCapture(),
+          rate,
+          signal: given.interrupted,
+          onProgress: progress(given.tell, () => delivered.size),
+        })
+      if (once) {
+        const failed = Promise.race(services.map(service => service.failed))
+        return await Promise.race([
+          failed,
+          runOnce({ context, delivered, replay, started, stopped: given.interrupted }),
+        ])
+      }
+      if (given.options['no-replay'] !== true && !given.interrupted.aborted) {
+        void replay().then(
+          sent => given.tell(`replayed ${sent} records; send more with: netsentinel replay FILE`),
+          (error: unknown) => given.log.error({ err: error }, 'the replay failed'),
+        )
+      }
+      if (given.interrupted.aborted) return EXIT.ok
+      const code = await given.supervise(services)
+      if (code !== EXIT.ok) given.tell(`ended with an error: see ${logPath(config)}`)
+      return code
+    } catch (error) {
+      if (given.interrupted.aborted) return EXIT.ok
+      throw error
+    } finally {
+      await closer.close()
+    }
+  },
+})
+
+const progress = (tell: (line: string) => void, delivered: () => number) => {
+  let last = Date.now()
+  return (sent: number) => {
+    if (Date.now() - last < PROGRESS_MS) return
+    last = Date.now()
+    tell(`… ${sent} records replayed, ${delivered()} threats delivered`)
+  }
+}
+
+const runOnce = async (deps: {
+  readonly context: CommandContext<UpConfig>
+  readonly delivered: ReadonlySet<string>
+  readonly replay: () => Promise<number>
+  readonly started: number
+  readonly stopped: AbortSignal
+}): Promise<number> => {
+  const { context, delivered, replay, started, stopped } = deps
+  const { config, log } = context
+  const kafka = createKafka({ config: config.kafka, log })
+  const from = await rawEnds(kafka, config)
+  await replay()
+  const to = await rawEnds(kafka, config)
+  const account = await accountForReplay({ kafka, config, range: { from, to }, delivered, stopped })
+  const arrived = [...account.threats].filter(id => delivered.has(id)).length
+  const { raw, events, deadLetters, threats, problems } = account
+  const seconds = Math.round((Date.now() - started) / 100) / 10
+  context.print(
+    JSON.stringify({ raw, events, deadLetters, threats: threats.size, delivered: arrived, seconds }),
+  )
+  if (arrived < threats.size) problems.push(`${threats.size - arrived} threats were not delivered`)
+  for (const problem of problems) context.tell(problem)
+  return problems.length === 0 ? EXIT.ok : EXIT.failure
+}
