@@ -69,6 +69,7 @@ export const createEntityStates = (limit: number): EntityStates => {
       commit: () => {
         for (const id of evicted) committed.delete(id)
         for (const [id, behaviour] of touched) {
+          committed.delete(id)
           committed.set(id, behaviour)
         }
       },
