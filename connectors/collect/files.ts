@@ -26,8 +26,10 @@ const isGzip = async (path: string): Promise<boolean> => {
 
 /** Lines of a file, each as the bytes that are in it: read as latin1, so that what is no UTF-8 arrives as it is. */
 const linesOf = async function* (path: string): AsyncGenerator<string> {
+  // Asked before the stream is made: one that fails while nobody listens to it ends the process.
+  const zipped = await isGzip(path)
   const source = createReadStream(path)
-  const input = (await isGzip(path)) ? source.pipe(createGunzip()) : source
+  const input = zipped ? source.pipe(createGunzip()) : source
   const failed = Promise.withResolvers<never>()
   // The loop below races it with every line; a rejection that comes when all lines are read must not be unhandled.
   failed.promise.catch(() => undefined)

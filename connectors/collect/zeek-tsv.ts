@@ -30,7 +30,7 @@ const unescaped = (text: string): string =>
 const applyHeader = (layout: Layout, line: string): Layout => {
   if (line.startsWith('#separator '))
     return { ...layout, separator: unescaped(line.slice('#separator '.length)) }
-  const [name, ...values] = line.slice(1).split(layout.separator)
+  const [name = '', ...values] = line.slice(1).split(layout.separator)
   const [value = ''] = values
   switch (name) {
     case 'set_separator':

@@ -11,8 +11,11 @@ export interface RawEvent {
   readonly source: Source
 }
 
-const notJson = (what: string, cause: unknown) =>
-  new SentinelError('NS_NOT_JSON', `${what} is not JSON: ${messageOf(cause)}`, { cause })
+/** The parser's own message quotes the record, which may hold secrets; only the place is told. */
+const notJson = (what: string, cause: unknown) => {
+  const place = / at position \d+/.exec(messageOf(cause))?.[0] ?? ''
+  return new SentinelError('NS_NOT_JSON', `${what} is not JSON${place}`, { cause })
+}
 
 const tryParse = (json: string): { readonly value: unknown } | { readonly error: unknown } => {
   try {

@@ -1,8 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { isIP } from 'node:net'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import type { Event } from '../../schemas/generated.ts'
+import { readRecords } from '../collect/files.ts'
 import { createNormalise } from './normalise.ts'
 
 const RECEIVED = Date.UTC(2026, 10, 24)
@@ -85,6 +87,19 @@ describe('the bundled capture', () => {
     }
   })
 
+  it('reads the tab-separated Zeek log as well', async () => {
+    let count = 0
+    for await (const record of readRecords(fileURLToPath(new URL('zeek/zat/http.log', SAMPLES)))) {
+      const events = normalise(record.toString(), origin)
+      expect(events).toMatchObject([
+        { source: 'zeek', type: 'http', service: 'http', srcIp: '192.168.33.10' },
+      ])
+      expect(events.map(faults)).toEqual([[]])
+      count++
+    }
+    expect(count).toBe(60)
+  })
+
   it.each(samples)('%s: no password is left', name => {
     for (const line of linesOf(name)) {
       const record = JSON.parse(line) as { password?: string; logdata?: { PASSWORD?: string } }
@@ -145,6 +160,15 @@ describe('records of no source', () => {
     [' \n ', 'NS_EMPTY'],
   ])('%s', (text, code) => {
     expect(() => normalise(text, origin)).toThrow(expect.objectContaining({ code }))
+  })
+})
+
+describe('what is said of a bad record', () => {
+  it('does not quote it', () => {
+    for (const text of ['{"password": "hunter22" x', 'hunter22', '{"password":"hunter22"}\n{"a":hunter22}'])
+      expect(() => normalise(text, origin)).toThrow(
+        expect.objectContaining({ message: expect.not.stringContaining('hunter') }),
+      )
   })
 })
 

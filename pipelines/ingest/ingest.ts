@@ -1,7 +1,8 @@
+import { isUtf8 } from 'node:buffer'
 import type { InputRecord, OutputRecord, PartitionTask, Stage } from '../../connectors/kafka/stage.ts'
 import { isFramed } from '../../connectors/registry.ts'
 import type { Normalise } from '../../connectors/sources/normalise.ts'
-import { SentinelError, toSentinelError } from '../../runtime/errors.ts'
+import { messageOf, SentinelError, toSentinelError } from '../../runtime/errors.ts'
 import type { Event } from '../../schemas/generated.ts'
 
 /** What ingest is made of. */
@@ -28,9 +29,30 @@ const decodeText = (bytes: Buffer): string => {
   }
 }
 
+/** Bytes in an Avro record are text if they can be, else base64. */
+const readable = function (this: unknown, key: string, value: unknown): unknown {
+  // Buffers have been turned into `{type, data}` by their toJSON before the replacer sees `value`.
+  const bytes = (this as Record<string, unknown>)[key]
+  if (!Buffer.isBuffer(bytes)) return value
+  return isUtf8(bytes) ? bytes.toString('utf8') : bytes.toString('base64')
+}
+
+/** The JSON text of a decoded Avro value: a record is written as JSON, a text or bytes are taken for JSON. */
+const jsonOf = (decoded: unknown): string => {
+  if (typeof decoded === 'string') return decoded
+  if (Buffer.isBuffer(decoded)) return decodeText(decoded)
+  try {
+    return JSON.stringify(decoded, readable)
+  } catch (cause) {
+    throw new SentinelError('NS_UNDECODABLE', `the value cannot be written as JSON: ${messageOf(cause)}`, {
+      cause,
+    })
+  }
+}
+
 const textOf = async (value: Buffer, { decodeFramed }: IngestDeps): Promise<string> =>
   // A text cannot begin with the registry's magic byte, NUL.
-  isFramed(value) ? JSON.stringify(await decodeFramed(value)) : decodeText(value)
+  isFramed(value) ? jsonOf(await decodeFramed(value)) : decodeText(value)
 
 const eventsOf = async (record: InputRecord, deps: IngestDeps): Promise<OutputRecord[]> => {
   const { topic, partition, offset, timestamp, value } = record
