@@ -127,13 +127,7 @@ const refuses = (port: number, host: string) =>
 
 /** Runs the services in another Node process, and resolves when they are up. */
 const startElsewhere = async (dataDir: string): Promise<ChildProcess> => {
-  const program = `
-    import { startEmbedded } from './runtime/embedded/embedded.ts'
-    import { silentLog } from './runtime/log.ts'
-    const { failed } = await startEmbedded({ config: { libDir: process.argv[2] }, dataDir: process.argv[1], log: silentLog() })
-    await failed
-  `
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', program, dataDir, LIB], {
+  const child = spawn(process.execPath, ['test/support/embedded-process.ts', dataDir, LIB], {
     cwd: ROOT,
     stdio: 'ignore',
   })
