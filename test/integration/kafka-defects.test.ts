@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { groupLag, topicOffsets, withAdmin } from '../../connectors/kafka/admin.ts'
+import { topicOffsets, withAdmin } from '../../connectors/kafka/admin.ts'
 import { compressionType } from '../../connectors/kafka/codecs.ts'
 import { createBatchProducer } from '../../connectors/kafka/produce.ts'
 import { readTopic } from '../../connectors/kafka/read-topic.ts'
@@ -7,15 +7,16 @@ import { planSends } from '../../connectors/kafka/records.ts'
 import type { InputRecord, Stage } from '../../connectors/kafka/stage.ts'
 import { openProducer, runTransaction } from '../../connectors/kafka/transaction.ts'
 import type { SentinelError } from '../../runtime/errors.ts'
+import { countingStage, expectedCounts } from '../support/counting.ts'
 import { kcat } from '../support/kcat.ts'
 import { API, startProxy } from '../support/proxy.ts'
 import { services, unique, until } from '../support/services.ts'
 import {
   cleanUp,
-  countingStage,
-  expectedCounts,
+  drained,
   makeCountingTopics,
   makeTopic,
+  produce,
   readAll,
   readValues,
   run,
@@ -30,22 +31,6 @@ const proxyOf = async () => {
   cleanUp(() => proxy.close())
   return proxy
 }
-
-/** Sends keyed records, `count` of each key. */
-const produce = async (topic: string, perKey: Readonly<Record<string, number>>) => {
-  const producer = await createBatchProducer({ kafka: testKafka() })
-  const records = Object.entries(perKey).flatMap(([key, count]) =>
-    Array.from({ length: count }, () => ({ key, value: Buffer.from('v') })),
-  )
-  await producer.send(topic, records)
-  await producer.close()
-}
-
-const drained = (group: string, topic: string) =>
-  until(async () => (await groupLag(testKafka(), group, topic)) === 0, {
-    what: `${group} at the end of ${topic}`,
-    timeoutMs: 45_000,
-  })
 
 /** The error that a service ends with. */
 const failure = async (failed: Promise<never>): Promise<SentinelError> => {
@@ -177,8 +162,8 @@ describe('defects 4, 5 and 12: transactions back to back', () => {
       await runTransaction(producer, { ...content(unique('g'), input, next), sends })
       times.push(performance.now() - started)
     }
-    const median = times.toSorted((a, b) => a - b)[10]
-    expect(median).toBeLessThan(200)
+    // By default about half of them wait for 300 ms or more.
+    expect(times.filter(ms => ms > 200).length).toBeLessThan(5)
   })
 
   it('without any record all commit', async () => {

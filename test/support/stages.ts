@@ -1,24 +1,20 @@
 import { afterEach } from '@jest/globals'
-import { ensureTopics } from '../../connectors/kafka/admin.ts'
-import { createKafka, type Kafka, kafkaConfig } from '../../connectors/kafka/client.ts'
+import { ensureTopics, groupLag } from '../../connectors/kafka/admin.ts'
+import type { Kafka } from '../../connectors/kafka/client.ts'
+import { createBatchProducer } from '../../connectors/kafka/produce.ts'
 import { readTopic } from '../../connectors/kafka/read-topic.ts'
 import { runStage } from '../../connectors/kafka/run-stage.ts'
-import type { BatchResult, InputRecord, OutputRecord, Stage } from '../../connectors/kafka/stage.ts'
-import { loadConfig } from '../../runtime/config.ts'
+import type { InputRecord, Stage } from '../../connectors/kafka/stage.ts'
 import type { Service } from '../../runtime/lifecycle.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { createMetrics, type Metrics } from '../../runtime/metrics.ts'
+import { type CountingTopics, kafkaOf } from './counting.ts'
 import type { BrokerProxy } from './proxy.ts'
-import { services, unique } from './services.ts'
+import { services, unique, until } from './services.ts'
 
 /** Access to the test's broker; `env` are KAFKA_ variables that differ from their defaults. */
-export const testKafka = (env: Readonly<Record<string, string>> = {}, proxy?: BrokerProxy): Kafka => {
-  const { kafka: config } = loadConfig(
-    { kafka: kafkaConfig },
-    { KAFKA_BROKERS: services().kafkaBrokers.join(','), ...env },
-  )
-  return createKafka({ config, log: silentLog(), ...(proxy && { socketFactory: proxy.socketFactory }) })
-}
+export const testKafka = (env: Readonly<Record<string, string>> = {}, proxy?: BrokerProxy): Kafka =>
+  kafkaOf({ KAFKA_BROKERS: services().kafkaBrokers.join(','), ...env }, proxy)
 
 /** Creates a topic that no other test uses, and returns its name. */
 export const makeTopic = async (
@@ -76,70 +72,12 @@ export const run = async (kafka: Kafka, stage: Stage): Promise<RunningStage> => 
   }
 }
 
-/** Topics of a stage that counts, each with as many partitions. */
-export interface CountingTopics {
-  readonly group: string
-  readonly input: string
-  readonly output: string
-  readonly changelog: string
-}
-
 /** Makes the topics of a counting stage. */
 export const makeCountingTopics = async (kafka: Kafka, partitions = 2): Promise<CountingTopics> => ({
   group: unique('counting'),
   input: await makeTopic(kafka, 'in', { partitions }),
   output: await makeTopic(kafka, 'out', { partitions }),
   changelog: await makeTopic(kafka, 'state', { partitions, config: { 'cleanup.policy': 'compact' } }),
-})
-
-const keyOf = (record: InputRecord): string => record.key?.toString() ?? ''
-
-/**
- * A stage whose output betrays every record lost, doubled or met with wrong state: for the n-th record of a key it writes
- * `key:n`, n being its state.
- */
-export const countingStage = (
-  topics: CountingTopics,
-  hooks: { readonly before?: (records: readonly InputRecord[]) => Promise<void> } = {},
-): Stage => ({
-  name: 'counting',
-  group: topics.group,
-  input: topics.input,
-  changelog: topics.changelog,
-  createTask: () => {
-    const counts = new Map<string, number>()
-    return {
-      restore: async records => {
-        for (const record of records) {
-          if (record.value === null) counts.delete(keyOf(record))
-          else counts.set(keyOf(record), Number(record.value.toString()))
-        }
-      },
-      process: async (records): Promise<BatchResult> => {
-        await hooks.before?.(records)
-        const changed = new Map<string, number>()
-        const outputs = records.map((record): OutputRecord => {
-          const key = keyOf(record)
-          const count = (changed.get(key) ?? counts.get(key) ?? 0) + 1
-          changed.set(key, count)
-          return {
-            topic: topics.output,
-            partition: record.partition,
-            key,
-            value: Buffer.from(`${key}:${count}`),
-            timestamp: record.timestamp,
-          }
-        })
-        return {
-          outputs,
-          changes: [...changed].map(([key, count]) => ({ key, value: Buffer.from(String(count)) })),
-          committed: () => {
-            for (const [key, count] of changed) counts.set(key, count)
-          },
-        }
-      },
-    }
-  },
 })
 
 /** Every record of a topic up to its present end, committed ones only. */
@@ -153,8 +91,23 @@ export const readAll = async (kafka: Kafka, topic: string): Promise<InputRecord[
 export const readValues = async (kafka: Kafka, topic: string): Promise<string[]> =>
   (await readAll(kafka, topic)).map(record => String(record.value))
 
-/** What a counting stage writes for so many records of each key, in the order of text. */
-export const expectedCounts = (perKey: Readonly<Record<string, number>>): string[] =>
-  Object.entries(perKey)
-    .flatMap(([key, count]) => Array.from({ length: count }, (_, i) => `${key}:${i + 1}`))
-    .toSorted()
+/** Sends keyed records, so many of each key, keys in turn. */
+export const produce = async (topic: string, perKey: Readonly<Record<string, number>>): Promise<void> => {
+  const producer = await createBatchProducer({ kafka: testKafka() })
+  const most = Math.max(...Object.values(perKey))
+  const records = Array.from({ length: most }, (_, i) =>
+    Object.entries(perKey).flatMap(([key, count]) => (i < count ? [{ key, value: Buffer.from('v') }] : [])),
+  ).flat()
+  try {
+    await producer.send(topic, records)
+  } finally {
+    await producer.close()
+  }
+}
+
+/** Waits until a group has read a topic to its end. */
+export const drained = (group: string, topic: string): Promise<unknown> =>
+  until(async () => (await groupLag(testKafka(), group, topic)) === 0, {
+    what: `${group} at the end of ${topic}`,
+    timeoutMs: 45_000,
+  })
