@@ -1,21 +1,17 @@
 import { ip } from './addresses.ts'
 import { count, firstText, integer, list, lower, outcomeOf, port, seconds, sum, text } from './fields.ts'
-import type { JsonObject, SourceEvent } from './source.ts'
-
-/** What a log adds to the fields that all logs of Zeek share. */
-export type ZeekDetail = Partial<SourceEvent> & Pick<SourceEvent, 'title' | 'category' | 'action'>
-type Reader = (value: JsonObject) => ZeekDetail
+import type { JsonObject } from './source.ts'
+import { named, type ZeekReader } from './zeek-detail.ts'
+import { WINDOWS_PATHS } from './zeek-windows.ts'
 
 /** Connection states in which the other side answered, and those in which it did not (Zeek's conn.log manual). */
 const ESTABLISHED = new Set(['SF', 'S1', 'S2', 'S3', 'RSTO', 'RSTR'])
 const REFUSED = new Set(['S0', 'REJ', 'RSTOS0', 'RSTRH', 'SH', 'SHR'])
 
-const named = (prefix: string, name: string | null): string => (name === null ? prefix : `${prefix} ${name}`)
-
 const byStatus = (status: number | null, firstBad: number): 'success' | 'failure' | 'unknown' =>
   status === null ? 'unknown' : status < firstBad ? 'success' : 'failure'
 
-const conn: Reader = value => {
+const conn: ZeekReader = value => {
   const state = text(value['conn_state'])
   return {
     title: named('Connection', state),
@@ -36,7 +32,7 @@ const conn: Reader = value => {
   }
 }
 
-const dns: Reader = value => {
+const dns: ZeekReader = value => {
   const code = text(value['rcode_name'])
   return {
     title: named('DNS query', text(value['query'])),
@@ -51,7 +47,7 @@ const dns: Reader = value => {
   }
 }
 
-const http: Reader = value => {
+const http: ZeekReader = value => {
   const status = integer(value['status_code'])
   return {
     title: named('HTTP', text(value['method'])),
@@ -72,7 +68,7 @@ const http: Reader = value => {
   }
 }
 
-const ssl: Reader = value => ({
+const ssl: ZeekReader = value => ({
   title: named('TLS', text(value['server_name'])),
   category: 'tls',
   action: 'connect',
@@ -93,7 +89,7 @@ const noticeTechniques = (note: string): string[] =>
         ? ['T1190']
         : []
 
-const notice: Reader = value => {
+const notice: ZeekReader = value => {
   const note = text(value['note'])
   return {
     title: text(value['msg']) ?? named('Notice', note),
@@ -107,7 +103,7 @@ const notice: Reader = value => {
   }
 }
 
-const weird: Reader = value => ({
+const weird: ZeekReader = value => ({
   title: named('Unusual traffic:', text(value['name'])),
   category: 'network',
   action: 'anomaly',
@@ -116,7 +112,7 @@ const weird: Reader = value => ({
   service: lower(value['source']),
 })
 
-const ssh: Reader = value => ({
+const ssh: ZeekReader = value => ({
   title: 'SSH session',
   category: 'authentication',
   action: 'login',
@@ -128,7 +124,7 @@ const ssh: Reader = value => ({
   techniques: outcomeOf(value['auth_success']) === 'failure' ? ['T1110'] : [],
 })
 
-const ftp: Reader = value => {
+const ftp: ZeekReader = value => {
   const command = text(value['command'])
   const arg = text(value['arg'])
   const isLogin = command === 'USER' || command === 'PASS'
@@ -148,7 +144,7 @@ const ftp: Reader = value => {
   }
 }
 
-const smtp: Reader = value => {
+const smtp: ZeekReader = value => {
   const status = /^\d{3}/.exec(text(value['last_reply']) ?? '')?.[0] ?? null
   return {
     title: 'SMTP message',
@@ -163,20 +159,8 @@ const smtp: Reader = value => {
   }
 }
 
-const rdp: Reader = value => ({
-  title: 'RDP connection',
-  category: 'authentication',
-  action: 'login',
-  outcome: value['result'] === 'Success' ? 'success' : 'unknown',
-  service: 'rdp',
-  transport: 'tcp',
-  user: text(value['cookie']),
-  status: text(value['result']),
-  userAgent: text(value['client_build']),
-})
-
 /** In a file's record the address that asked is the receiver, unless the originator sent the file. */
-const files: Reader = value => {
+const files: ZeekReader = value => {
   const fromOriginator = value['is_orig'] === true
   const sender = ip(list(value['tx_hosts'])[0])
   const receiver = ip(list(value['rx_hosts'])[0])
@@ -197,34 +181,10 @@ const files: Reader = value => {
   }
 }
 
-const kerberos: Reader = value => ({
-  title: named('Kerberos', text(value['request_type'])),
-  category: 'authentication',
-  action: 'login',
-  outcome: outcomeOf(value['success']),
-  service: 'kerberos',
-  user: text(value['client']),
-  query: text(value['service']),
-  method: text(value['request_type']),
-  status: text(value['error_msg']),
-})
-
-const ntlm: Reader = value => ({
-  title: 'NTLM login',
-  category: 'authentication',
-  action: 'login',
-  outcome: outcomeOf(value['success']),
-  service: 'ntlm',
-  transport: 'tcp',
-  user: text(value['username']),
-  dstHost: firstText(value['server_dns_computer_name'], value['server_nb_computer_name']),
-  status: text(value['status']),
-})
-
 const commonName = (value: JsonObject): string | null =>
   text(/(?:^|,)CN=([^,]+)/.exec(text(value['certificate.subject']) ?? '')?.[1])
 
-const x509: Reader = value => ({
+const x509: ZeekReader = value => ({
   title: named('Certificate', commonName(value)),
   category: 'tls',
   action: 'certificate',
@@ -234,41 +194,7 @@ const x509: Reader = value => ({
   fileHash: text(value['fingerprint']),
 })
 
-const smbFiles: Reader = value => ({
-  title: 'SMB file',
-  category: 'file',
-  action:
-    text(value['action'])
-      ?.replace(/^SMB::(?:FILE|PIPE|PRINT)_/, '')
-      .toLowerCase() ?? 'access',
-  service: 'smb',
-  transport: 'tcp',
-  fileName: `${text(value['path']) ?? ''}${text(value['name']) ?? ''}` || null,
-  bytesOut: count(value['size']),
-})
-
-const smbMapping: Reader = value => ({
-  title: 'SMB share mapped',
-  category: 'file',
-  action: 'map',
-  service: 'smb',
-  transport: 'tcp',
-  fileName: text(value['path']),
-  techniques: /\\(?:ADMIN|[A-Z])\$$/i.test(text(value['path']) ?? '') ? ['T1021.002'] : [],
-})
-
-const dceRpc: Reader = value => ({
-  title: named('RPC', text(value['operation'])),
-  category: 'command',
-  action: 'call',
-  service: 'dce_rpc',
-  transport: 'tcp',
-  command: [text(value['endpoint']), text(value['operation'])].filter(Boolean).join('::') || null,
-  fileName: text(value['named_pipe']),
-  durationMs: seconds(value['rtt']),
-})
-
-const snmp: Reader = value => ({
+const snmp: ZeekReader = value => ({
   title: 'SNMP',
   category: 'network',
   action: 'query',
@@ -284,7 +210,7 @@ const snmp: Reader = value => ({
   ),
 })
 
-const dhcp: Reader = value => ({
+const dhcp: ZeekReader = value => ({
   title: 'DHCP',
   category: 'network',
   action: 'lease',
@@ -295,7 +221,7 @@ const dhcp: Reader = value => ({
   query: text(value['host_name']),
 })
 
-const radius: Reader = value => ({
+const radius: ZeekReader = value => ({
   title: 'RADIUS login',
   category: 'authentication',
   action: 'login',
@@ -306,7 +232,7 @@ const radius: Reader = value => ({
   status: text(value['result']),
 })
 
-const sip: Reader = value => ({
+const sip: ZeekReader = value => ({
   title: named('SIP', text(value['method'])),
   category: 'network',
   action: 'request',
@@ -318,7 +244,7 @@ const sip: Reader = value => ({
   status: text(value['status_code']),
 })
 
-const mysql: Reader = value => ({
+const mysql: ZeekReader = value => ({
   title: named('MySQL', text(value['cmd'])),
   category: value['cmd'] === 'login' ? 'authentication' : 'command',
   action: value['cmd'] === 'login' ? 'login' : 'query',
@@ -328,7 +254,7 @@ const mysql: Reader = value => ({
   ...(value['cmd'] === 'login' ? { user: text(value['arg']) } : { command: text(value['arg']) }),
 })
 
-const rfb: Reader = value => ({
+const rfb: ZeekReader = value => ({
   title: 'VNC connection',
   category: 'authentication',
   action: 'login',
@@ -341,7 +267,7 @@ const rfb: Reader = value => ({
 
 /** Logs of what a host was seen to be: the host is the one that is told of. */
 const known =
-  (title: string): Reader =>
+  (title: string): ZeekReader =>
   value => ({
     title,
     category: 'system',
@@ -353,7 +279,7 @@ const known =
     service: lower(list(value['service'])[0]),
   })
 
-const analyzer: Reader = value => ({
+const analyzer: ZeekReader = value => ({
   title: named('Protocol not as expected:', firstText(value['analyzer_name'], value['analyzer'])),
   category: 'network',
   action: 'anomaly',
@@ -361,7 +287,7 @@ const analyzer: Reader = value => ({
   status: text(value['failure_reason']),
 })
 
-const syslog: Reader = value => ({
+const syslog: ZeekReader = value => ({
   title: 'Syslog message',
   category: 'system',
   action: 'message',
@@ -371,11 +297,12 @@ const syslog: Reader = value => ({
 })
 
 const health =
-  (title: string): Reader =>
+  (title: string): ZeekReader =>
   () => ({ title, category: 'system', action: 'report' })
 
 /** How each log of Zeek is read, by its path. */
-export const ZEEK_PATHS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
+export const ZEEK_PATHS: ReadonlyMap<string, ZeekReader> = new Map<string, ZeekReader>([
+  ...WINDOWS_PATHS,
   ['conn', conn],
   ['dns', dns],
   ['http', http],
@@ -385,14 +312,8 @@ export const ZEEK_PATHS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   ['ssh', ssh],
   ['ftp', ftp],
   ['smtp', smtp],
-  ['rdp', rdp],
   ['files', files],
-  ['kerberos', kerberos],
-  ['ntlm', ntlm],
   ['x509', x509],
-  ['smb_files', smbFiles],
-  ['smb_mapping', smbMapping],
-  ['dce_rpc', dceRpc],
   ['snmp', snmp],
   ['dhcp', dhcp],
   ['radius', radius],
