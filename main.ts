@@ -56,9 +56,9 @@ const COMMANDS: Readonly<Record<string, Command<Config>>> = {
 }
 
 /** Settings, with the addresses of services that `netsentinel up` runs here where nothing else names them. */
-const readConfig = async (): Promise<Config> => {
+const readConfig = (): Config => {
   const { data } = loadConfig({ data: dataConfig })
-  return loadConfig(SECTIONS, undefined, await runningServices(data.dir))
+  return loadConfig(SECTIONS, undefined, runningServices(data.dir))
 }
 
 const run = async (name: string, args: readonly string[]): Promise<number> => {
@@ -69,7 +69,7 @@ const run = async (name: string, args: readonly string[]): Promise<number> => {
     process.stdout.write(`${commandHelp(name, command)}\n`)
     return EXIT.ok
   }
-  const config = await readConfig()
+  const config = readConfig()
   const destination = command.logsToFile
     ? logFile(join(config.data.dir, 'logs', 'netsentinel.log'))
     : undefined

@@ -2,7 +2,7 @@ import type { SentinelError } from '../runtime/errors.ts'
 import type { Headers, InputRecord, OutputRecord } from './kafka/stage.ts'
 
 /** Headers that a dead letter adds to those of the record. */
-export const DEAD_LETTER_HEADERS = {
+const DEAD_LETTER_HEADERS = {
   /** Code of runtime/errors.ts. */
   code: 'ns-code',
   /** Stage that could not take the record. */

@@ -16,7 +16,7 @@ export const TEXT_LIMIT = 128
 export const decay = (ms: number, halfLifeMs: number): number => Math.exp((-Math.LN2 * ms) / halfLifeMs)
 
 /** The target of an event: its address, else its host name. */
-export const targetOf = (event: Event): string | null => event.dstIp ?? event.dstHost
+const targetOf = (event: Event): string | null => event.dstIp ?? event.dstHost
 
 /**
  * The form in which a text is kept in a set. A cut must not leave half a surrogate pair, which would come back from the

@@ -14,7 +14,6 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   kafkajs: ['connectors/kafka/'],
   '@kafkajs/confluent-schema-registry': ['connectors/registry.ts'],
   ioredis: ['connectors/redis.ts'],
-  'ipaddr.js': ['connectors/sources/'],
   avsc: ['schemas/history.ts', 'schemas/avro.test.ts'],
   ws: ['gateway/sockets/', 'gateway/client/'],
   fastify: ['gateway/'],
