@@ -132,7 +132,7 @@ export const startEmbedded = async (deps: EmbeddedDeps): Promise<EmbeddedService
       signal.throwIfAborted()
       const child = startChild({ ...command, graceMs: ephemeral ? 0 : GRACE_MS })
       children.push(child)
-      lock.addChild(child.pid)
+      lock.addChild(child)
       return child
     }
     starts = startAll({ dataDir, logDir, artifacts, tools, signal, start }, deps)

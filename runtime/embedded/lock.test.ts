@@ -58,7 +58,11 @@ describe('the lock of a data directory', () => {
     const directory = tempDir()
     const child = spawn('sleep', ['60'], { detached: true, stdio: 'ignore' })
     const pid = child.pid ?? 0
-    leave(directory, { pid: deadPid(), started: 'then', children: [{ pid, started: startOf(pid) }] })
+    leave(directory, {
+      pid: deadPid(),
+      started: 'then',
+      children: [{ name: 'Kafka', pid, started: startOf(pid) }],
+    })
     let taken = false
     const lock = acquireLock(directory).then(() => {
       taken = true
@@ -72,7 +76,7 @@ describe('the lock of a data directory', () => {
 
   it('does not wait for a process that only has the pid of a child', async () => {
     const directory = tempDir()
-    const stranger = { pid: process.pid, started: 'then' }
+    const stranger = { name: 'Kafka', pid: process.pid, started: 'then' }
     leave(directory, { pid: deadPid(), started: 'then', children: [stranger] })
     await acquireLock(directory)
     expect(holder(directory).pid).toBe(process.pid)
@@ -95,7 +99,7 @@ describe('the services that run on a data directory', () => {
     const lock = await acquireLock(directory)
     expect(runningServices(directory)).toEqual({})
     lock.announce(ADDRESSES)
-    lock.addChild(process.pid)
+    lock.addChild({ name: 'Kafka', pid: process.pid })
     expect(runningServices(directory)).toEqual({
       KAFKA_BROKERS: '127.0.0.1:1,127.0.0.1:2',
       SCHEMA_REGISTRY_URL: ADDRESSES.schemaRegistryUrl,

@@ -25,7 +25,7 @@ const addressesSchema = z.object({
 export type Addresses = z.output<typeof addressesSchema>
 
 const lockSchema = processSchema.extend({
-  children: z.array(processSchema),
+  children: z.array(processSchema.extend({ name: z.string() })),
   addresses: addressesSchema.optional(),
 })
 type LockContent = z.output<typeof lockSchema>
@@ -116,7 +116,7 @@ const removeStale = (file: string, text: string) => {
 /** A lock that this process holds. */
 export interface Lock {
   /** Notes a child, so that a start after `kill -9` of this process waits until it is gone. */
-  addChild(pid: number): void
+  addChild(child: { readonly name: string; readonly pid: number }): void
   /** Notes where the services are reached, for other commands on this machine. */
   announce(addresses: Addresses): void
   /** Gives the lock up. May be called twice. */
@@ -162,8 +162,8 @@ export const acquireLock = async (directory: string): Promise<Lock> => {
     renameSync(temporary, file)
   }
   return {
-    addChild: pid => {
-      content.children.push(identify(pid))
+    addChild: ({ name, pid }) => {
+      content.children.push({ name, ...identify(pid) })
       update()
     },
     announce: addresses => {
