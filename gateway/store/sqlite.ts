@@ -47,18 +47,19 @@ const createFile = (path: string): void => {
   closeSync(openSync(path, 'a', 0o600))
 }
 
+const unusable = (path: string, cause: unknown) =>
+  cause instanceof SentinelError
+    ? cause
+    : new SentinelError('NS_STORE_UNUSABLE', `the store ${path} cannot be used: ${messageOf(cause)}`, {
+        cause,
+      })
+
 const open = (path: string): DatabaseSync => {
   try {
     createFile(path)
-    const db = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true })
-    db.exec('PRAGMA journal_mode = WAL')
-    // FULL: a commit is on disk when it returns, so a token that a client holds is known after a power cut.
-    db.exec('PRAGMA synchronous = FULL')
-    return db
+    return new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true })
   } catch (cause) {
-    throw new SentinelError('NS_STORE_UNUSABLE', `the store ${path} cannot be opened: ${messageOf(cause)}`, {
-      cause,
-    })
+    throw unusable(path, cause)
   }
 }
 
@@ -88,6 +89,9 @@ export const openSqliteStore = (path: string): Store => {
   const versionOf = () =>
     z.object({ user_version: z.number() }).parse(get('PRAGMA user_version')).user_version
   try {
+    db.exec('PRAGMA journal_mode = WAL')
+    // FULL: a commit is on disk when it returns, so a token that a client holds is known after a power cut.
+    db.exec('PRAGMA synchronous = FULL')
     transaction(() => {
       const version = versionOf()
       if (version > MIGRATIONS.length) {
@@ -96,9 +100,9 @@ export const openSqliteStore = (path: string): Store => {
       for (const sql of MIGRATIONS.slice(version)) db.exec(sql)
       db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`)
     })
-  } catch (error) {
+  } catch (cause) {
     db.close()
-    throw error
+    throw unusable(path, cause)
   }
 
   const findUser = (where: 'id' | 'username', value: string) => {

@@ -1,0 +1,188 @@
+import {
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  randomUUID,
+  sign,
+} from 'node:crypto'
+import { describe, expect, it } from '@jest/globals'
+import fc from 'fast-check'
+import { createAccessTokens } from './access-tokens.ts'
+import type { AccessClaims } from './claims.ts'
+import { isRefusal } from './provider.ts'
+
+const newKey = (kid: string) => ({
+  kid,
+  privateKey: generateKeyPairSync('ed25519', {
+    privateKeyEncoding: { type: 'pkcs8', format: 'der' },
+    publicKeyEncoding: { type: 'spki', format: 'der' },
+  }).privateKey,
+})
+
+const KEY = newKey('key-1')
+const OLD_KEY = newKey('key-0')
+const PRIVATE = createPrivateKey({ key: KEY.privateKey, format: 'der', type: 'pkcs8' })
+const PUBLIC_PEM = createPublicKey(PRIVATE).export({ type: 'spki', format: 'pem' }).toString()
+const NOW = Date.now()
+const NOW_S = Math.floor(NOW / 1000)
+
+const tokens = await createAccessTokens({ keys: [KEY, OLD_KEY], maxLifetimeS: 900, now: () => NOW })
+
+const HEADER = { alg: 'EdDSA', typ: 'at+jwt', kid: 'key-1' }
+const CLAIMS: AccessClaims = {
+  iss: 'netsentinel',
+  aud: 'netsentinel-gateway',
+  sub: randomUUID(),
+  jti: randomUUID(),
+  sid: randomUUID(),
+  iat: NOW_S,
+  exp: NOW_S + 900,
+}
+
+const encode = (value: unknown) =>
+  Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
+
+/** A token with any header and payload, rightly signed by the gateway's own key: only its form or claims are wrong. */
+const signed = (header: unknown, claims: unknown): string => {
+  const input = `${encode(header)}.${encode(claims)}`
+  return `${input}.${sign(null, Buffer.from(input), PRIVATE).toString('base64url')}`
+}
+const withHmac = (alg: string, secret: string): string => {
+  const input = `${encode({ ...HEADER, alg })}.${encode(CLAIMS)}`
+  return `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`
+}
+const without = (claim: string) =>
+  Object.fromEntries(Object.entries(CLAIMS).filter(([name]) => name !== claim))
+
+const GOOD = signed(HEADER, CLAIMS)
+const [HEAD = '', BODY = '', TAIL = ''] = GOOD.split('.')
+const JWK = createPublicKey(PRIVATE).export({ format: 'jwk' })
+
+const ATTACKS: Readonly<Record<string, string>> = {
+  'alg none, no signature': `${encode({ alg: 'none', typ: 'at+jwt', kid: 'key-1' })}.${BODY}.`,
+  'alg None': `${encode({ ...HEADER, alg: 'None' })}.${BODY}.${TAIL}`,
+  'alg NONE': `${encode({ ...HEADER, alg: 'NONE' })}.${BODY}.${TAIL}`,
+  'alg nOnE': `${encode({ ...HEADER, alg: 'nOnE' })}.${BODY}.`,
+  'alg in another case': signed({ ...HEADER, alg: 'eddsa' }, CLAIMS),
+  'alg not a string': signed({ ...HEADER, alg: ['EdDSA'] }, CLAIMS),
+  'empty signature': `${HEAD}.${BODY}.`,
+  'no signature': `${HEAD}.${BODY}`,
+  'signature of another payload': `${HEAD}.${encode({ ...CLAIMS, sub: 'admin' })}.${TAIL}`,
+  'signature cut short': `${HEAD}.${BODY}.${TAIL.slice(0, -4)}`,
+  'signature of zeros': `${HEAD}.${BODY}.${Buffer.alloc(64).toString('base64url')}`,
+  'HS256 with the public key as secret': withHmac('HS256', PUBLIC_PEM),
+  'HS256 with the public key after a space': withHmac('HS256', ` ${PUBLIC_PEM}`),
+  'HS256 with an empty key': withHmac('HS256', ''),
+  'HMAC under the right alg name': withHmac('EdDSA', PUBLIC_PEM),
+  'ES256 by name': signed({ ...HEADER, alg: 'ES256' }, CLAIMS),
+  jwk: signed({ ...HEADER, jwk: JWK }, CLAIMS),
+  jku: signed({ ...HEADER, jku: 'http://127.0.0.1:1/keys' }, CLAIMS),
+  x5u: signed({ ...HEADER, x5u: 'http://127.0.0.1:1/cert' }, CLAIMS),
+  x5c: signed({ ...HEADER, x5c: ['MIIB'] }, CLAIMS),
+  'crit, known': signed({ ...HEADER, crit: ['exp'] }, CLAIMS),
+  'crit, b64': signed({ ...HEADER, crit: ['b64'], b64: false }, CLAIMS),
+  'kid as a path': signed({ ...HEADER, kid: '../../dev/null' }, CLAIMS),
+  'kid as SQL': signed({ ...HEADER, kid: "x' UNION SELECT 'y" }, CLAIMS),
+  'kid as a command': signed({ ...HEADER, kid: 'key-1|sleep 9' }, CLAIMS),
+  'kid as a URL': signed({ ...HEADER, kid: 'http://127.0.0.1:1/' }, CLAIMS),
+  'kid not a string': signed({ ...HEADER, kid: 1 }, CLAIMS),
+  'kid of 10 KB': signed({ ...HEADER, kid: 'k'.repeat(10_000) }, CLAIMS),
+  'kid of no key': signed({ ...HEADER, kid: 'key-2' }, CLAIMS),
+  'kid of another key': signed({ ...HEADER, kid: 'key-0' }, CLAIMS),
+  'kid __proto__': signed({ ...HEADER, kid: '__proto__' }, CLAIMS),
+  'no kid': signed({ alg: 'EdDSA', typ: 'at+jwt' }, CLAIMS),
+  'typ JWT': signed({ ...HEADER, typ: 'JWT' }, CLAIMS),
+  'typ in another case': signed({ ...HEADER, typ: 'AT+JWT' }, CLAIMS),
+  'no typ': signed({ alg: 'EdDSA', kid: 'key-1' }, CLAIMS),
+  'duplicate key in the header': signed(`{"alg":"none","alg":"EdDSA","typ":"at+jwt","kid":"key-1"}`, CLAIMS),
+  'duplicate key in the claims': signed(HEADER, JSON.stringify(CLAIMS).replace('{', '{"sub":"admin",')),
+  'duplicate key behind an escape': signed(
+    HEADER,
+    JSON.stringify(CLAIMS).replace('{', '{"s\\u0075b":"admin",'),
+  ),
+  'spaces in the JSON': signed(JSON.stringify(HEADER, null, 1), CLAIMS),
+  padding: `${HEAD}.${BODY}.${TAIL}==`,
+  'a space inside': `${HEAD}. ${BODY}.${TAIL}`,
+  'a newline at the end': `${GOOD}\n`,
+  'base64 instead of base64url': `${HEAD}.${BODY}.${TAIL.slice(0, -1)}+`,
+  'a non-canonical last character': `${HEAD}.${BODY}.${TAIL.slice(0, -1)}${TAIL.endsWith('B') ? 'D' : 'B'}`,
+  'bytes that are not UTF-8': `${HEAD}.${Buffer.from([0x7b, 0xff, 0x7d]).toString('base64url')}.${TAIL}`,
+  'a byte order mark': signed(`\ufeff${JSON.stringify(HEADER)}`, CLAIMS),
+  'JWS JSON serialisation': JSON.stringify({ protected: HEAD, payload: BODY, signature: TAIL }),
+  'JWE with five segments': `${GOOD}.x.y`,
+  'four segments': `${GOOD}.x`,
+  'a token inside a token': signed({ ...HEADER, cty: 'JWT' }, GOOD),
+  'header that is an array': signed([HEADER], CLAIMS),
+  'header that is null': signed('null', CLAIMS),
+  'claims that are an array': signed(HEADER, [CLAIMS]),
+  'claims that are a string': signed(HEADER, '"sub"'),
+  'more than 8 KB': signed(HEADER, { ...CLAIMS, sub: 's'.repeat(9_000) }),
+  'nested a thousand deep': signed(HEADER, `${'['.repeat(1_000)}${']'.repeat(1_000)}`),
+  'no claims': signed(HEADER, {}),
+  'an additional claim': signed(HEADER, { ...CLAIMS, role: 'admin' }),
+  '__proto__ among the claims': signed(
+    HEADER,
+    JSON.stringify(CLAIMS).replace('{', '{"__proto__":{"sub":"admin"},'),
+  ),
+  'another issuer': signed(HEADER, { ...CLAIMS, iss: 'https://netsentinel' }),
+  'issuer in another case': signed(HEADER, { ...CLAIMS, iss: 'NetSentinel' }),
+  'another audience': signed(HEADER, { ...CLAIMS, aud: 'other' }),
+  'audience as a prefix': signed(HEADER, { ...CLAIMS, aud: 'netsentinel-gateway-2' }),
+  'audience in another case': signed(HEADER, { ...CLAIMS, aud: 'Netsentinel-Gateway' }),
+  'audience as a list': signed(HEADER, { ...CLAIMS, aud: ['netsentinel-gateway'] }),
+  expired: signed(HEADER, { ...CLAIMS, iat: NOW_S - 901, exp: NOW_S - 1 }),
+  'expires now': signed(HEADER, { ...CLAIMS, iat: NOW_S - 900, exp: NOW_S }),
+  'issued in the future': signed(HEADER, { ...CLAIMS, iat: NOW_S + 60, exp: NOW_S + 120 }),
+  'not valid before the future': signed(HEADER, { ...CLAIMS, nbf: NOW_S + 60 }),
+  'lifetime too long': signed(HEADER, { ...CLAIMS, exp: NOW_S + 901 }),
+  'expiry before issue': signed(HEADER, { ...CLAIMS, iat: NOW_S + 10, exp: NOW_S + 5 }),
+}
+
+const CLAIM_NAMES = ['iss', 'aud', 'sub', 'jti', 'sid', 'iat', 'exp', 'nbf'] as const
+const ODD_VALUES: readonly unknown[] = [null, true, 0, -1, '', [], {}, 1e21, 0.5, 'x'.repeat(200)]
+/** Text where a number belongs. */
+const TEXTS: readonly unknown[] = ['9999999999', '1', 'NaN']
+const DATES: readonly string[] = ['iat', 'exp', 'nbf']
+
+describe('access tokens', () => {
+  it('takes a token of its own, from either key', async () => {
+    expect(tokens.verify(GOOD)).toEqual(CLAIMS)
+    expect(tokens.verify(tokens.sign(CLAIMS))).toEqual(CLAIMS)
+    const before = await createAccessTokens({ keys: [OLD_KEY], maxLifetimeS: 900, now: () => NOW })
+    expect(tokens.verify(before.sign(CLAIMS))).toEqual(CLAIMS)
+  })
+
+  it.each(Object.entries(ATTACKS))('refuses: %s', (_name, token) => {
+    expect(isRefusal(tokens.verify(token))).toBe(true)
+  })
+
+  it.each(['iss', 'aud', 'sub', 'jti', 'sid', 'iat', 'exp'])('refuses a token without %s', claim => {
+    expect(tokens.verify(signed(HEADER, without(claim)))).toEqual({ refused: 'claims' })
+  })
+
+  it.each(CLAIM_NAMES)('refuses odd values of %s, and never throws', claim => {
+    for (const value of [...ODD_VALUES, ...(DATES.includes(claim) ? TEXTS : [])]) {
+      const isFine = claim === 'nbf' && value === 0
+      const answer = tokens.verify(signed(HEADER, { ...CLAIMS, [claim]: value }))
+      expect([value, isRefusal(answer)]).toEqual([value, !isFine])
+    }
+  })
+
+  it('says that a token has expired, so that its holder can refresh it', () => {
+    expect(tokens.verify(ATTACKS['expired'] ?? '')).toEqual({ refused: 'expired' })
+  })
+
+  it('refuses a token with any one character changed', () => {
+    fc.assert(
+      fc.property(fc.nat(GOOD.length - 1), fc.constantFrom(...'AQgw09_-.= '), (at, character) => {
+        fc.pre(GOOD[at] !== character)
+        expect(isRefusal(tokens.verify(GOOD.slice(0, at) + character + GOOD.slice(at + 1)))).toBe(true)
+      }),
+    )
+  })
+
+  it('never throws, whatever it is given', () => {
+    fc.assert(fc.property(fc.string({ unit: 'binary' }), text => isRefusal(tokens.verify(text))))
+  })
+})
