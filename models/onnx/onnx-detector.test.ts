@@ -88,6 +88,18 @@ describe('the detector on onnxruntime', () => {
       /no output score/,
     ],
     [
+      'has no input of the name',
+      graph => ({
+        ...graph,
+        nodes: graph.nodes.map(node => ({
+          ...node,
+          inputs: node.inputs.map(input => (input === 'features' ? 'other' : input)),
+        })),
+        inputs: [{ name: 'other', shape: ['rows', FEATURE_COUNT] }],
+      }),
+      /no input features/,
+    ],
+    [
       'takes rows of another width',
       graph => ({ ...graph, inputs: [{ name: 'features', shape: ['rows', FEATURE_COUNT + 1] }] }),
       /probe row/,
