@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads'
 import { messageOf, SentinelError } from '../../runtime/errors.ts'
 import type { Reply, Request, WorkerOptions } from './session.worker.ts'
 
-/** Rows that are given to the runtime at a time: the fastest size for a tree ensemble on CPU. */
+/** Rows that are given to the runtime at a time: for a tree ensemble larger runs are hardly faster. */
 const BATCH_ROWS = 64
 
 /** How to open a model. */
