@@ -180,7 +180,6 @@ describe('a stage', () => {
     let sent = 0
     for (let round = 0; round < 3; round++) {
       const child = spawn(process.execPath, [script, brokers, JSON.stringify(topics)], {
-        env: { ...process.env, NODE_OPTIONS: undefined },
         stdio: ['ignore', 'pipe', 'inherit'],
       })
       const exited = once(child, 'exit')
