@@ -46,8 +46,15 @@ export interface Topic {
   readonly readBy: string
 }
 
-/** The broker takes a record however far its timestamp is ahead of the clock: times are judged in ingest, not here. */
-const ANY_TIMESTAMP = { 'message.timestamp.after.max.ms': '9223372036854775807' }
+/**
+ * Of every topic that a stage writes. Its records carry the stamp of a raw record, of whatever date a producer's clock
+ * made it where the raw topic is not ours; and they are larger than the raw record, which they hold among other things:
+ * 4 MiB leaves room for any record that a raw topic takes by default (1 MiB), so that each has an event or a dead letter.
+ */
+const WRITTEN_BY_STAGES = {
+  'message.timestamp.after.max.ms': '9223372036854775807',
+  'max.message.bytes': String(4 * 1024 * 1024),
+}
 
 /**
  * The typed catalogue of topics: nothing else spells a topic's name. Records of `raw-events` are stamped by the broker,
@@ -63,8 +70,12 @@ export const topicCatalogue = (config: SectionValues<typeof topicsConfig>) => {
     ...rest,
     name: `${config.prefix}${name}`,
   })
-  const kept = (ms: number) => ({ 'cleanup.policy': 'delete', 'retention.ms': String(ms), ...ANY_TIMESTAMP })
-  const compacted = { 'cleanup.policy': 'compact', ...ANY_TIMESTAMP }
+  const kept = (ms: number) => ({
+    'cleanup.policy': 'delete',
+    'retention.ms': String(ms),
+    ...WRITTEN_BY_STAGES,
+  })
+  const compacted = { 'cleanup.policy': 'compact', ...WRITTEN_BY_STAGES }
   return {
     rawEvents: topic('raw-events', {
       key: 'anything, often null',

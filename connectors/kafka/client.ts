@@ -68,7 +68,13 @@ export const kafkaConfig = section('kafka', {
   maxMessageBytes: setting(
     'KAFKA_MAX_MESSAGE_BYTES',
     int(1_024).default(1_000_000),
-    'Most that one record, and one send to a topic, may hold, in bytes; under the topic’s max.message.bytes.',
+    'Most that one send to a topic may hold, in bytes, unless it is a single record.',
+  ),
+  maxRecordBytes: setting(
+    'KAFKA_MAX_RECORD_BYTES',
+    int(1_024).default(4_000_000),
+    'Most that one record may hold, in bytes; under the max.message.bytes of the topics, which is 4 MiB. What would be ' +
+      'larger becomes a dead letter.',
   ),
   compression: setting(
     'KAFKA_COMPRESSION',

@@ -78,7 +78,7 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
   const name = `${stage.input}-${partition}`
   const log = deps.log.child({ stage: stage.name, topic: stage.input, partition })
   const transactionalId = `${stage.group}-${stage.input}-${partition}`
-  const { maxMessageBytes, compression } = kafka.config
+  const { maxMessageBytes, maxRecordBytes, compression } = kafka.config
 
   let generation = 0
   let active = false
@@ -261,7 +261,7 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
     const from = position
     try {
       const result = await current.process(batch.records)
-      const outputs = planBatch(result, stage, partition, maxMessageBytes)
+      const outputs = planBatch(result, stage, partition, maxRecordBytes)
       await commit(owner, planSends(outputs, maxMessageBytes), batch.next)
       // From here on the effects are facts, whoever owns the partition by now.
       result.committed()

@@ -75,7 +75,7 @@ export interface Stage {
   readonly changelog?: string
   createTask(partition: number): PartitionTask
   /**
-   * Makes the dead letter of an input one of whose outputs is larger than KAFKA_MAX_MESSAGE_BYTES. It must itself be
+   * Makes the dead letter of an input one of whose outputs is larger than KAFKA_MAX_RECORD_BYTES. It must itself be
    * smaller. Without it, or for an output without a cause, such an output ends the stage with NS_TOO_LARGE.
    */
   tooLarge?(record: InputRecord, error: SentinelError): OutputRecord

@@ -55,7 +55,7 @@ export const startScoring = async ({ config, log, metrics }: ScoringDeps): Promi
     metrics,
     threshold: config.scoring.threshold,
     maxEntities: config.scoring.maxEntities,
-    maxRecordBytes: config.kafka.maxMessageBytes,
+    maxRecordBytes: config.kafka.maxRecordBytes,
   })
   const service = await runStage({ kafka: createKafka({ config: config.kafka, log }), stage, log, metrics })
   return {
