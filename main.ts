@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { join } from 'node:path'
 import { check } from './connectors/check.ts'
 import { kafkaConfig } from './connectors/kafka/client.ts'

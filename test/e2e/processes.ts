@@ -13,7 +13,7 @@ export interface System {
 }
 
 /** The administrator's password in these tests. */
-export const PASSWORD = 'correct horse battery staple'
+const PASSWORD = 'correct horse battery staple'
 
 const readyPort = (cli: Cli): number | undefined => {
   const line = cli
