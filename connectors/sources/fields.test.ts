@@ -69,6 +69,13 @@ describe('numbers', () => {
       null,
       null,
     ])
+    // The largest safe integer is one more than the Avro library encodes: as an event it would end the process.
+    expect([integer(2 ** 53 - 1), integer(2 ** 53 - 2), integer(2 - 2 ** 53)]).toEqual([
+      null,
+      2 ** 53 - 2,
+      2 - 2 ** 53,
+    ])
+    expect(seconds(1e308)).toBeNull()
     expect([count(0), count(-1)]).toEqual([0, null])
     expect([seconds('1.5'), seconds(-1)]).toEqual([1500, null])
     expect([sum(1, '2', null), sum(null, undefined), sum(2 ** 53 - 1, 2 ** 53 - 1)]).toEqual([3, null, null])

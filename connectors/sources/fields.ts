@@ -48,10 +48,13 @@ export const number = (value: unknown): number | null => {
   return Number.isFinite(parsed) ? parsed : null
 }
 
+/** Whether it is a whole number that Avro's long takes: the library stops one short of the largest safe integer. */
+const isLong = (value: number) => Number.isInteger(value) && Math.abs(value) < Number.MAX_SAFE_INTEGER
+
 /** A whole number that a double holds exactly; null for fractions and for anything larger. */
 export const integer = (value: unknown): number | null => {
   const parsed = number(value)
-  return parsed !== null && Number.isSafeInteger(parsed) ? parsed : null
+  return parsed !== null && isLong(parsed) ? parsed : null
 }
 
 /** A count or size: a whole number from 0 on. */
@@ -69,14 +72,14 @@ export const port = (value: unknown): number | null => {
 /** Seconds into ms; null when absent or negative. */
 export const seconds = (value: unknown): number | null => {
   const parsed = number(value)
-  return parsed !== null && parsed >= 0 ? parsed * 1000 : null
+  return parsed !== null && parsed >= 0 ? number(parsed * 1000) : null
 }
 
 /** The sum of those values that are counts; null when none is, or when the sum leaves the safe range. */
 export const sum = (...values: readonly unknown[]): number | null => {
   const counts = values.map(count).filter(value => value !== null)
   const total = counts.reduce((a, b) => a + b, 0)
-  return counts.length > 0 && Number.isSafeInteger(total) ? total : null
+  return counts.length > 0 && isLong(total) ? total : null
 }
 
 /** Success or failure of a boolean, also one written as a text. */
