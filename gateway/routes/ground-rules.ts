@@ -1,5 +1,6 @@
 import helmet from '@fastify/helmet'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { isSentinelError } from '../../runtime/errors.ts'
 import { isGranted } from '../auth/permissions.ts'
 import { isRefusal } from '../auth/provider.ts'
 import { type RouteDeps, sendProblem } from './route.ts'
@@ -22,10 +23,16 @@ const authorise = (deps: RouteDeps) => async (request: FastifyRequest, reply: Fa
   return undefined
 }
 
-const statusOf = (error: unknown): number =>
-  typeof error === 'object' && error !== null && 'statusCode' in error && typeof error.statusCode === 'number'
+const statusOf = (error: unknown): number => {
+  // Something that is needed is away: the same request may do better later.
+  if (isSentinelError(error)) return error.outcome === 'retriable' ? 503 : 500
+  return typeof error === 'object' &&
+    error !== null &&
+    'statusCode' in error &&
+    typeof error.statusCode === 'number'
     ? error.statusCode
     : 500
+}
 
 /** Adds what holds for every route: policies, headers, errors, the access log. */
 export const addGroundRules = async (app: FastifyInstance, deps: RouteDeps) => {

@@ -1,0 +1,285 @@
+import { describe, expect, it } from '@jest/globals'
+import Fastify from 'fastify'
+import { SentinelError } from '../runtime/errors.ts'
+import type { Check } from '../runtime/lifecycle.ts'
+import { silentLog } from '../runtime/log.ts'
+import { createMetrics } from '../runtime/metrics.ts'
+import type { Tokens } from '../schemas/wire.ts'
+import { buildApp } from './app.ts'
+import { createMemoryProvider } from './auth/memory-provider.ts'
+import type { SessionProvider } from './auth/provider.ts'
+import { createSealer } from './auth/sealing.ts'
+import { createMemoryThrottle } from './auth/throttle.ts'
+import { createMemoryTicketStore, createTickets } from './auth/tickets.ts'
+import { addGroundRules } from './routes/ground-rules.ts'
+import type { RouteDeps } from './routes/route.ts'
+
+const CREDENTIALS = { username: 'eve', password: 'correct horse' }
+const now = () => 1_700_000_000_000
+
+const createDeps = (changes: Partial<RouteDeps> = {}): RouteDeps => ({
+  auth: createMemoryProvider({
+    accounts: [
+      { ...CREDENTIALS, role: 'viewer' },
+      { username: 'gone', password: 'battery staple', role: 'admin', disabled: true },
+      { username: 'olga', password: 'battery staple', role: 'auditor' },
+    ],
+    accessTokenS: 60,
+    now,
+  }),
+  throttle: createMemoryThrottle({ now }),
+  tickets: createTickets({
+    store: createMemoryTicketStore({ now }),
+    sealer: createSealer('k'.repeat(32)),
+    prefix: '',
+    now,
+  }),
+  check: async () => [],
+  log: silentLog(),
+  metrics: createMetrics(),
+  ...changes,
+})
+
+const create = async (changes: Partial<RouteDeps> = {}) => {
+  const deps = createDeps(changes)
+  const app = await buildApp(deps)
+  const post = (url: string, payload: unknown, headers: Record<string, string> = {}) =>
+    app.inject({ method: 'POST', url, payload: payload as object, headers })
+  const logIn = async () => (await post('/auth/login', CREDENTIALS)).json<Tokens>()
+  return { app, deps, post, logIn }
+}
+
+const PROBLEM = /^application\/problem\+json/
+
+describe('login', () => {
+  it('answers with tokens that open what needs them', async () => {
+    const { app, post } = await create()
+    const response = await post('/auth/login', CREDENTIALS)
+    expect(response.statusCode).toBe(200)
+    expect(Object.keys(response.json())).toEqual(['accessToken', 'refreshToken', 'expiresIn'])
+    const me = await app.inject({
+      url: '/auth/me',
+      headers: { authorization: `Bearer ${response.json<Tokens>().accessToken}` },
+    })
+    expect(me.json()).toMatchObject({ username: 'eve', role: 'viewer' })
+  })
+
+  it('answers alike for an unknown user, a wrong password, a disabled account and a locked one', async () => {
+    const { post } = await create()
+    const lock = { username: 'olga', password: 'wrong' }
+    for (let i = 0; i < 6; i += 1) await post('/auth/login', lock)
+    const answers = await Promise.all(
+      [
+        { ...CREDENTIALS, password: 'wrong' },
+        { ...CREDENTIALS, username: 'nobody' },
+        { username: 'gone', password: 'battery staple' },
+        { username: 'olga', password: 'battery staple' },
+      ].map(each => post('/auth/login', each)),
+    )
+    const [first, ...others] = answers.map(({ statusCode, headers, body }) => ({
+      statusCode,
+      headers: { ...headers, date: '' },
+      body,
+    }))
+    expect(first).toMatchObject({ statusCode: 401 })
+    for (const other of others) expect(other).toEqual(first)
+  })
+
+  it('is not looked at while it is throttled', async () => {
+    let looks = 0
+    const { auth } = createDeps()
+    const counting: SessionProvider = {
+      ...auth,
+      authenticate: credentials => {
+        looks += 1
+        return auth.authenticate(credentials)
+      },
+    }
+    const { post } = await create({ auth: counting })
+    const guesses = Array.from({ length: 20 }, () =>
+      post('/auth/login', { ...CREDENTIALS, password: 'wrong' }),
+    )
+    await Promise.all(guesses)
+    expect(looks).toBe(6)
+  })
+
+  it('says when it is overloaded, and does not hold that against the account', async () => {
+    const { auth } = createDeps()
+    let isOverloaded = true
+    const { post } = await create({
+      auth: {
+        ...auth,
+        authenticate: async credentials =>
+          isOverloaded ? { refused: 'overloaded' } : auth.authenticate(credentials),
+      },
+    })
+    for (let i = 0; i < 20; i += 1) {
+      const response = await post('/auth/login', CREDENTIALS)
+      expect([response.statusCode, response.headers['retry-after']]).toEqual([503, '1'])
+    }
+    isOverloaded = false
+    expect((await post('/auth/login', CREDENTIALS)).statusCode).toBe(200)
+  })
+})
+
+describe('refresh and ticket', () => {
+  it('gives new tokens once', async () => {
+    const { post, logIn } = await create()
+    const { refreshToken } = await logIn()
+    expect((await post('/auth/refresh', { refreshToken })).json()).toHaveProperty('accessToken')
+    expect((await post('/auth/refresh', { refreshToken })).statusCode).toBe(401)
+  })
+
+  it('gives a ticket for the page that asks', async () => {
+    const { post, logIn, deps } = await create()
+    const { accessToken } = await logIn()
+    const headers = { authorization: `Bearer ${accessToken}`, origin: 'https://soc.example' }
+    const { ticket, expiresIn } = (await post('/auth/ticket', {}, headers)).json()
+    expect(expiresIn).toBe(30)
+    expect(await deps.tickets.redeem(ticket, 'https://soc.example')).toMatchObject({ username: 'eve' })
+  })
+
+  it('answers 503 when the ticket store is away', async () => {
+    const { post, logIn } = await create({
+      tickets: {
+        issue: () =>
+          Promise.reject(new SentinelError('NS_SERVICE_UNREACHABLE', 'redis://secret@host is away')),
+        redeem: () => Promise.resolve(undefined),
+      },
+    })
+    const response = await post(
+      '/auth/ticket',
+      {},
+      { authorization: `Bearer ${(await logIn()).accessToken}` },
+    )
+    expect(response.statusCode).toBe(503)
+    expect(response.body).not.toContain('secret')
+  })
+})
+
+describe('every route', () => {
+  it('asks for credentials, but for those that are listed here', async () => {
+    const { app } = await create()
+    // The table as Fastify prints it, so that no route can hide from the walk.
+    const printed = app.printRoutes({ commonPrefix: false }).matchAll(/── (\S+) \((.+)\)/g)
+    const routes = [...printed].flatMap(([, url = '', methods = '']) =>
+      methods.split(', ').map(method => ({ url, method: method as 'GET' })),
+    )
+    const open: string[] = []
+    for (const { url, method } of routes) {
+      for (const authorization of ['', 'Bearer', 'Bearer x', 'Bearer a.b.c', 'Basic x']) {
+        const { statusCode, headers } = await app.inject({ method, url, headers: { authorization } })
+        if (statusCode !== 401) open.push(`${method} ${url}`)
+        else expect(headers['www-authenticate']).toBe('Bearer')
+      }
+    }
+    expect(routes).toHaveLength(6)
+    expect([...new Set(open)].toSorted()).toEqual([
+      'GET /live',
+      'GET /ready',
+      'POST /auth/login',
+      'POST /auth/refresh',
+    ])
+  })
+
+  it('without a policy keeps the application from being built', async () => {
+    const app = Fastify()
+    await addGroundRules(app, createDeps())
+    expect(() => app.get('/open', async () => 'hello')).toThrow(/states no policy/)
+  })
+
+  it('with a permission is closed to roles that do not have it', async () => {
+    const deps = createDeps()
+    const app = Fastify()
+    await addGroundRules(app, deps)
+    app.get('/threats', { config: { policy: 'threats:read' } }, async () => 'threats')
+    const ask = async (username: string, password: string) => {
+      const tokens = (await deps.auth.authenticate({ username, password })) as Tokens
+      return app.inject({ url: '/threats', headers: { authorization: `Bearer ${tokens.accessToken}` } })
+    }
+    expect((await ask(CREDENTIALS.username, CREDENTIALS.password)).statusCode).toBe(200)
+    expect((await ask('olga', 'battery staple')).statusCode).toBe(403)
+  })
+
+  it.each([
+    ['a field too many', '/auth/login', { ...CREDENTIALS, admin: true }, 400],
+    ['a field missing', '/auth/login', { username: 'eve' }, 400],
+    ['a number for a text', '/auth/login', { ...CREDENTIALS, password: 12_345_678 }, 400],
+    ['a list', '/auth/refresh', [{ refreshToken: 'x' }], 400],
+    ['an empty text', '/auth/login', { username: '', password: '' }, 400],
+    ['a password of 1,025 characters', '/auth/login', { username: 'e', password: 'x'.repeat(1_025) }, 400],
+    ['a body of over 16 KiB', '/auth/login', { username: 'e', password: 'x'.repeat(17_000) }, 413],
+  ])('checks its body: %s', async (_name, url, body, status) => {
+    const { post } = await create()
+    const response = await post(url, body)
+    expect(response.statusCode).toBe(status)
+    expect(response.headers['content-type']).toMatch(PROBLEM)
+    expect(response.json()).toMatchObject({ type: 'about:blank', status })
+  })
+
+  it.each([
+    ['no JSON', '{', 'application/json', 400],
+    ['a poisoned prototype', '{"username":"e","password":"x","__proto__":{"a":1}}', 'application/json', 400],
+    ['text', 'hello', 'text/plain', 415],
+    ['a form', 'username=eve', 'application/x-www-form-urlencoded', 415],
+  ])('checks its body: %s', async (_name, body, type, status) => {
+    const { app } = await create()
+    const response = await app.inject({
+      method: 'POST',
+      url: '/auth/login',
+      payload: body,
+      headers: { 'content-type': type },
+    })
+    expect(response.statusCode).toBe(status)
+    expect(response.headers['content-type']).toMatch(PROBLEM)
+  })
+
+  it('answers 405 to another method and 404 to another path', async () => {
+    const { app } = await create()
+    const other = await app.inject({ method: 'DELETE', url: '/auth/login' })
+    expect([other.statusCode, other.headers.allow]).toEqual([405, 'POST'])
+    const unknown = await app.inject({ url: '/nothing?token=x' })
+    expect(unknown.statusCode).toBe(404)
+    expect(unknown.body).not.toContain('token')
+  })
+
+  it('hides what went wrong inside, and the process lives', async () => {
+    const { auth } = createDeps()
+    const { app, post } = await create({
+      auth: { ...auth, authenticate: () => Promise.reject(new Error('the password is hunter2')) },
+    })
+    const response = await post('/auth/login', CREDENTIALS)
+    expect(response.statusCode).toBe(500)
+    expect(response.json()).toEqual({ type: 'about:blank', title: 'Internal Server Error', status: 500 })
+    expect((await app.inject('/live')).statusCode).toBe(200)
+  })
+
+  it('sends the headers that keep browsers safe', async () => {
+    const { app } = await create()
+    for (const url of ['/live', '/auth/me', '/nothing']) {
+      const { headers } = await app.inject(url)
+      expect(headers).toMatchObject({
+        'cache-control': 'no-store',
+        'x-content-type-options': 'nosniff',
+        'referrer-policy': 'no-referrer',
+        'strict-transport-security': 'max-age=31536000; includeSubDomains',
+      })
+      for (const directive of ['frame-ancestors', 'object-src', 'base-uri']) {
+        expect(headers['content-security-policy']).toContain(`${directive} 'none'`)
+      }
+      expect(headers).not.toHaveProperty('access-control-allow-origin')
+    }
+  })
+})
+
+describe('health', () => {
+  it('tells alive from ready, and nothing more', async () => {
+    let checks: Check[] = [{ name: 'redis' }]
+    const { app } = await create({ check: async () => checks })
+    expect((await app.inject('/ready')).json()).toEqual({ ready: true })
+    checks = [{ name: 'redis', problem: 'connect ECONNREFUSED 10.0.0.1' }, { name: 'store' }]
+    const response = await app.inject('/ready')
+    expect([response.statusCode, response.json()]).toEqual([503, { ready: false }])
+    expect((await app.inject('/live')).statusCode).toBe(200)
+  })
+})

@@ -1,0 +1,130 @@
+import { describe, expect, it } from '@jest/globals'
+import type { InputRecord } from '../connectors/kafka/stage.ts'
+import { type ErrorCode, SentinelError } from '../runtime/errors.ts'
+import { silentLog } from '../runtime/log.ts'
+import { createMetrics } from '../runtime/metrics.ts'
+import type { Alert, Threat } from '../schemas/generated.ts'
+import type { Delivery } from '../schemas/wire.ts'
+import { makeAlert, makeThreat } from '../test/support/threats.ts'
+import { createRelay } from './relay.ts'
+import { createMemoryBroadcaster } from './sockets/memory-broadcaster.ts'
+
+const THREATS = 'x-threats'
+const ALERTS = 'x-alerts'
+
+const threatRecord = (offset: number, fields: Partial<InputRecord> = {}): InputRecord => ({
+  topic: THREATS,
+  partition: 0,
+  offset,
+  timestamp: 0,
+  key: null,
+  value: Buffer.from(JSON.stringify(makeThreat({ id: `t-${offset}` }))),
+  headers: {},
+  ...fields,
+})
+
+const decode = async <T>(value: Buffer): Promise<T> => {
+  try {
+    return JSON.parse(value.toString()) as T
+  } catch (cause) {
+    throw new SentinelError('NS_UNDECODABLE', 'not a record', { cause })
+  }
+}
+
+const create = async () => {
+  const memory = createMemoryBroadcaster()
+  const received: Delivery[] = []
+  await memory.subscribe(delivery => received.push(delivery))
+  const failures = new Map<number, ErrorCode>()
+  const metrics = createMetrics()
+  const relay = createRelay({
+    topics: { threats: THREATS, alerts: ALERTS },
+    decodeThreat: value => decode<Threat>(value),
+    decodeAlert: value => decode<Alert>(value),
+    broadcaster: {
+      ...memory,
+      broadcastThreat: async delivery => {
+        const code = failures.get(delivery.position.offset)
+        if (code !== undefined) throw new SentinelError(code, 'it fails')
+        await memory.broadcastThreat(delivery)
+      },
+    },
+    log: silentLog(),
+    metrics,
+  })
+  return {
+    relay,
+    received,
+    failures,
+    metrics,
+    chain: () => received.map(({ position }) => [position.partition, position.offset, position.previous]),
+  }
+}
+
+describe('the relay', () => {
+  it('names the data record before each one, over holes and batches, per topic and partition', async () => {
+    const { relay, received, chain } = await create()
+    await relay.onBatch([threatRecord(3), threatRecord(5)])
+    await relay.onBatch([threatRecord(4, { partition: 1 })])
+    await relay.onBatch([threatRecord(9)])
+    await relay.onBatch([threatRecord(6, { topic: ALERTS, value: Buffer.from(JSON.stringify(makeAlert())) })])
+    expect(chain()).toEqual([
+      [0, 3, null],
+      [0, 5, 3],
+      [1, 4, null],
+      [0, 9, 5],
+      [0, 6, null],
+    ])
+    expect(received.at(-1)).toMatchObject({ type: 'alert', data: makeAlert() })
+  })
+
+  it('does not know what came before a partition that it was given anew', async () => {
+    const { relay, chain } = await create()
+    await relay.onBatch([threatRecord(1), threatRecord(1, { partition: 1 })])
+    relay.onAssigned({ [THREATS]: [0] })
+    await relay.onBatch([threatRecord(8)])
+    expect(chain().at(-1)).toEqual([0, 8, null])
+  })
+
+  it('is tried again after a failure, and broadcasts no record twice that had been taken', async () => {
+    const { relay, failures, chain } = await create()
+    const batch = [threatRecord(1), threatRecord(2), threatRecord(3)]
+    failures.set(2, 'NS_SERVICE_UNREACHABLE').set(3, 'NS_SERVICE_UNREACHABLE')
+    await expect(relay.onBatch(batch)).rejects.toMatchObject({ outcome: 'retriable' })
+    await expect(relay.onBatch(batch)).rejects.toMatchObject({ outcome: 'retriable' })
+    failures.clear()
+    await relay.onBatch(batch)
+    expect(chain()).toEqual([
+      [0, 1, null],
+      [0, 2, 1],
+      [0, 3, 2],
+    ])
+  })
+
+  it('passes over tombstones, and over records at fault, which it counts', async () => {
+    const { relay, failures, metrics, chain } = await create()
+    failures.set(4, 'NS_MALFORMED')
+    await relay.onBatch([
+      threatRecord(1),
+      threatRecord(2, { value: null }),
+      threatRecord(3, { value: Buffer.from('{') }),
+      threatRecord(4),
+      threatRecord(5),
+    ])
+    expect(chain().map(([, offset]) => offset)).toEqual([1, 5])
+    const { values } = await metrics.undeliverable.get()
+    expect(values.map(({ labels, value }) => [labels.code, value])).toEqual([
+      ['NS_UNDECODABLE', 1],
+      ['NS_MALFORMED', 1],
+    ])
+  })
+
+  it('lets an error through that is not the fault of a record, whole', async () => {
+    const { relay, failures, received } = await create()
+    failures.set(1, 'NS_INTERNAL')
+    await expect(relay.onBatch([threatRecord(1), threatRecord(2)])).rejects.toMatchObject({
+      outcome: 'fatal',
+    })
+    expect(received.map(({ position }) => position.offset)).toEqual([2])
+  })
+})

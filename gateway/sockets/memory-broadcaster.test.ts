@@ -1,0 +1,4 @@
+import { broadcasterContract } from '../../test/contract/broadcaster.ts'
+import { createMemoryBroadcaster } from './memory-broadcaster.ts'
+
+broadcasterContract(async () => createMemoryBroadcaster())

@@ -1,0 +1,206 @@
+import { describe, expect, it } from '@jest/globals'
+import { CLOSE, type ServerMessage } from '../../schemas/wire.ts'
+import type { Role } from '../auth/provider.ts'
+import { textFrame } from './frame.ts'
+import { createHub } from './hub.ts'
+import { type CloseCode, createSession } from './session.ts'
+
+const EXPIRES_IN_MS = 900_000
+
+const create = ({ role = 'viewer' as Role, capBytes = 100_000 } = {}) => {
+  let time = 1_700_000_000_000
+  const sent: string[] = []
+  const closes: CloseCode[] = []
+  let pings = 0
+  let isFull = false
+  const hub = createHub()
+  const session = createSession({
+    principal: { userId: 'u', username: 'eve', role, tokenId: 't', expiresAt: time + EXPIRES_IN_MS },
+    hub,
+    limits: { messagesPerSecond: 10, pingMs: 25_000, expiryGraceMs: 5_000 },
+    now: () => time,
+    socket: {
+      outbox: {
+        add: frame => {
+          if (isFull || frame.length > capBytes) return false
+          sent.push(frame.subarray(frame.length < 128 ? 2 : 4).toString())
+          return true
+        },
+        bytes: 0,
+        close: () => {
+          isFull = true
+        },
+      },
+      ping: () => {
+        pings += 1
+      },
+      close: code => {
+        closes.push(code)
+      },
+    },
+  })
+  return {
+    hub,
+    session,
+    closes,
+    sent,
+    pings: () => pings,
+    ask: (message: object): ServerMessage[] => {
+      sent.length = 0
+      session.receive(JSON.stringify(message))
+      return sent.map(text => JSON.parse(text) as ServerMessage)
+    },
+    advance: (ms: number) => {
+      time += ms
+      session.tick()
+    },
+    fill: () => {
+      isFull = true
+    },
+  }
+}
+
+describe('a session', () => {
+  it('confirms a subscription, and then gets what the channel carries', () => {
+    const { hub, ask, sent } = create()
+    expect(ask({ type: 'subscribe', channel: 'threats' })).toEqual([
+      { type: 'subscribed', channel: 'threats' },
+    ])
+    expect(hub.deliver('threats', textFrame('a threat'))).toBe(1)
+    expect(hub.deliver('alerts', textFrame('an alert'))).toBe(0)
+    expect(sent.at(-1)).toBe('a threat')
+  })
+
+  it('answers with the id of the question', () => {
+    const { ask } = create()
+    expect(ask({ type: 'ping', id: '1' })).toEqual([{ type: 'pong', id: '1' }])
+    expect(ask({ type: 'subscribe', channel: 'alerts', id: '2' })).toMatchObject([
+      { type: 'subscribed', id: '2' },
+    ])
+    expect(ask({ type: 'unsubscribe', channel: 'alerts', id: '3' })).toMatchObject([
+      { type: 'unsubscribed', id: '3' },
+    ])
+  })
+
+  it('gets a channel once however often it subscribes, and no more when it unsubscribes', () => {
+    const { hub, ask } = create()
+    ask({ type: 'subscribe', channel: 'threats' })
+    ask({ type: 'subscribe', channel: 'threats' })
+    expect(hub.countOf('threats')).toBe(1)
+    ask({ type: 'unsubscribe', channel: 'threats' })
+    expect(hub.countOf('threats')).toBe(0)
+  })
+
+  it('is not given a channel that its role may not read', () => {
+    const { hub, ask } = create({ role: 'auditor' })
+    expect(ask({ type: 'subscribe', channel: 'threats' })).toMatchObject([
+      { type: 'error', code: 'forbidden' },
+    ])
+    expect(hub.countOf('threats')).toBe(0)
+  })
+
+  it.each([
+    'not json',
+    '',
+    '[]',
+    'null',
+    '{"type":"subscribe"}',
+    '{"type":"subscribe","channel":"*"}',
+    '{"type":"subscribe","channel":"__proto__"}',
+    '{"type":"subscribe","channel":["threats"]}',
+    '{"type":"subscribe","channel":"threats","extra":1}',
+    '{"type":"subscribe","channel":"threats","__proto__":{"role":"admin"}}',
+    `{"type":"ping","id":"${'x'.repeat(65)}"}`,
+    '['.repeat(60_000),
+    `${'['.repeat(30_000)}${']'.repeat(30_000)}`,
+    undefined,
+  ])('is told that a message is not in the protocol, and closed when it goes on (%#)', text => {
+    const { hub, session, sent, closes } = create()
+    for (let i = 0; i < 5; i += 1) session.receive(text)
+    expect(sent).toHaveLength(5)
+    expect(JSON.parse(sent[0] ?? '')).toMatchObject({ type: 'error', code: 'bad-message' })
+    expect(closes).toEqual([])
+    session.receive(text)
+    expect(closes).toEqual([CLOSE.protocol])
+    expect(hub.countOf('threats')).toBe(0)
+  })
+
+  it('is closed when it sends more than its rate, pongs and pings included', () => {
+    const messages = create()
+    for (let i = 0; i < 20; i += 1) messages.ask({ type: 'ping' })
+    expect(messages.closes).toEqual([])
+    messages.ask({ type: 'ping' })
+    expect(messages.closes).toEqual([CLOSE.tooMuch])
+    const control = create()
+    for (let i = 0; i < 21; i += 1) control.session.receiveControl()
+    expect(control.closes).toEqual([CLOSE.tooMuch])
+  })
+
+  it('may send at its rate for ever', () => {
+    const { ask, advance, closes } = create()
+    for (let i = 0; i < 1_000; i += 1) {
+      advance(100)
+      ask({ type: 'ping' })
+    }
+    expect(closes).toEqual([])
+  })
+
+  it('is closed as slow when its queue is full, and gets nothing more', () => {
+    const { hub, ask, fill, closes } = create()
+    ask({ type: 'subscribe', channel: 'threats' })
+    fill()
+    hub.deliver('threats', textFrame('one'))
+    expect(closes).toEqual([CLOSE.slow])
+    expect(hub.deliver('threats', textFrame('two'))).toBe(0)
+    expect(closes).toEqual([CLOSE.slow])
+  })
+
+  it('is closed as stale when it leaves a ping unanswered, and kept while it answers', () => {
+    const { advance, session, pings, closes } = create()
+    for (let i = 1; i <= 5; i += 1) {
+      advance(25_000)
+      expect(pings()).toBe(i)
+      session.receiveControl()
+    }
+    advance(24_999)
+    expect(closes).toEqual([])
+    advance(1)
+    advance(25_000)
+    expect(closes).toEqual([CLOSE.stale])
+  })
+
+  it('ends with its token, after the grace', () => {
+    const { hub, ask, advance, session, closes } = create()
+    ask({ type: 'subscribe', channel: 'threats' })
+    while (closes.length === 0) {
+      session.receiveControl()
+      advance(20_000)
+      if (closes.length === 0) expect(hub.countOf('threats')).toBe(1)
+    }
+    expect(closes).toEqual([CLOSE.expired])
+    expect(hub.countOf('threats')).toBe(0)
+    const exact = create()
+    exact.session.receiveControl()
+    exact.advance(EXPIRES_IN_MS + 4_999)
+    expect(exact.closes).toEqual([])
+    exact.advance(1)
+    expect(exact.closes).toEqual([CLOSE.expired])
+  })
+
+  it('is closed once, and answers nothing after', () => {
+    const { hub, session, ask, closes } = create()
+    ask({ type: 'subscribe', channel: 'threats' })
+    session.close(CLOSE.goingAway)
+    session.close(CLOSE.stale)
+    expect(closes).toEqual([CLOSE.goingAway])
+    expect(ask({ type: 'subscribe', channel: 'threats' })).toEqual([])
+    expect(hub.countOf('threats')).toBe(0)
+  })
+
+  it('leaves its channels when its connection is lost', () => {
+    const { hub, session, ask } = create()
+    ask({ type: 'subscribe', channel: 'threats' })
+    session.closed()
+    expect(hub.countOf('threats')).toBe(0)
+  })
+})
