@@ -105,7 +105,12 @@ export const createRedis = async ({ config, log }: RedisDeps): Promise<Redis> =>
         set.delete(receive)
         if (set.size > 0 || receivers.get(channel) !== set) return
         receivers.delete(channel)
-        if (subscriptions.status === 'ready') await reached(subscriptions.unsubscribe(channel))
+        // Nobody receives any more, whether Redis hears of it or not.
+        subscriptions
+          .unsubscribe(channel)
+          .catch((error: unknown) =>
+            log.debug({ channel, problem: messageOf(error) }, 'redis kept a subscription'),
+          )
       }
       try {
         await reached(subscriptions.subscribe(channel))

@@ -61,7 +61,7 @@ export const gatewayConfig = section('gateway', {
   ),
   queueBytes: setting(
     'GATEWAY_QUEUE_BYTES',
-    int(65_536, 1_073_741_824).default(1_048_576),
+    int(65_536, 1_073_741_824).default(4_194_304),
     'Bytes that may wait for one WebSocket; beyond it the client is closed as too slow.',
   ),
   messagesPerSecond: setting(

@@ -37,6 +37,8 @@ const create = async () => {
   await memory.subscribe(delivery => received.push(delivery))
   const failures = new Map<number, ErrorCode>()
   const metrics = createMetrics()
+  let onTheirWay = 0
+  let most = 0
   const relay = createRelay({
     topics: { threats: THREATS, alerts: ALERTS },
     decodeThreat: value => decode<Threat>(value),
@@ -44,6 +46,10 @@ const create = async () => {
     broadcaster: {
       ...memory,
       broadcastThreat: async delivery => {
+        onTheirWay += 1
+        most = Math.max(most, onTheirWay)
+        await Promise.resolve()
+        onTheirWay -= 1
         const code = failures.get(delivery.position.offset)
         if (code !== undefined) throw new SentinelError(code, 'it fails')
         await memory.broadcastThreat(delivery)
@@ -57,6 +63,7 @@ const create = async () => {
     received,
     failures,
     metrics,
+    most: () => most,
     chain: () => received.map(({ position }) => [position.partition, position.offset, position.previous]),
   }
 }
@@ -99,6 +106,13 @@ describe('the relay', () => {
       [0, 2, 1],
       [0, 3, 2],
     ])
+  })
+
+  it('keeps order over a backlog, of which few are on their way at a time', async () => {
+    const { relay, chain, most } = await create()
+    await relay.onBatch(Array.from({ length: 300 }, (_, offset) => threatRecord(offset)))
+    expect(chain()).toEqual(Array.from({ length: 300 }, (_, i) => [0, i, i === 0 ? null : i - 1]))
+    expect(most()).toBe(64)
   })
 
   it('passes over tombstones, and over records at fault, which it counts', async () => {

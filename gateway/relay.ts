@@ -27,6 +27,14 @@ export interface Relay {
   onAssigned(assignment: Readonly<Record<string, readonly number[]>>): void
 }
 
+/** Records of a partition that are on their way at a time: a backlog must not come upon clients all at once. */
+const WINDOW = 64
+
+interface Outgoing {
+  readonly record: InputRecord
+  readonly delivery: Delivery
+}
+
 /** Makes a relay that has seen nothing yet. */
 export const createRelay = (deps: RelayDeps): Relay => {
   const { topics, broadcaster, log, metrics } = deps
@@ -49,13 +57,23 @@ export const createRelay = (deps: RelayDeps): Relay => {
   const send = (delivery: Delivery) =>
     delivery.type === 'threat' ? broadcaster.broadcastThreat(delivery) : broadcaster.broadcastAlert(delivery)
 
+  /** Sends records without waiting for each other: the transport keeps the order of the calls. */
+  const sendWindow = async (key: string, window: readonly Outgoing[]) => {
+    const outcomes = await Promise.allSettled(window.map(({ delivery }) => send(delivery)))
+    for (const [index, { record }] of window.entries()) {
+      const outcome = outcomes[index]
+      if (outcome?.status === 'rejected') pass(record, outcome.reason)
+      relayed.set(key, record.offset)
+    }
+  }
+
   return {
     onBatch: async records => {
       const [first] = records
       if (first === undefined) return
       const key = keyOf(first.topic, first.partition)
       let previous = relayed.get(key) ?? null
-      const deliveries: { readonly record: InputRecord; readonly delivery: Delivery }[] = []
+      const deliveries: Outgoing[] = []
       for (const record of records) {
         if (record.value === null || (previous !== null && record.offset <= previous)) continue
         try {
@@ -67,13 +85,7 @@ export const createRelay = (deps: RelayDeps): Relay => {
           pass(record, error)
         }
       }
-      // Sent without waiting for each other: the transport keeps the order of the calls.
-      const outcomes = await Promise.allSettled(deliveries.map(({ delivery }) => send(delivery)))
-      for (const [index, { record }] of deliveries.entries()) {
-        const outcome = outcomes[index]
-        if (outcome?.status === 'rejected') pass(record, outcome.reason)
-        relayed.set(key, record.offset)
-      }
+      while (deliveries.length > 0) await sendWindow(key, deliveries.splice(0, WINDOW))
     },
     onAssigned: assignment => {
       for (const [topic, partitions] of Object.entries(assignment)) {

@@ -93,6 +93,14 @@ describe('the outbox', () => {
     expect(slow.writes.map(String)).toEqual(['ab'])
   })
 
+  it('does not wait for the end of the turn with more than 64 KiB', () => {
+    const { flusher } = create()
+    const { sink, writes } = createSink()
+    const outbox = flusher.open(sink, 100_000)
+    for (let i = 0; i < 100; i += 1) expect(outbox.add(Buffer.alloc(10_000))).toBe(true)
+    expect(writes.length).toBeGreaterThan(10)
+  })
+
   it('counts what waits in the socket, and gives up at the cap', () => {
     const { flusher, turn } = create()
     const slow = createSink()

@@ -16,6 +16,9 @@ export interface Outbox {
   close(): void
 }
 
+/** So many bytes are written without waiting for the end of the turn: joining more of them saves nothing. */
+const FULL_WRITE_BYTES = 65_536
+
 /** Writes all that was queued for many sockets, once a turn of the event loop. */
 export interface Flusher {
   /** Makes the outbox of a socket. */
@@ -104,7 +107,8 @@ export const createFlusher = (schedule: (run: () => void) => unknown = setImmedi
           }
           waiting.push(frame)
           waitingBytes += frame.length
-          markDirty(flush)
+          if (waitingBytes >= FULL_WRITE_BYTES) flush()
+          else markDirty(flush)
           return true
         },
         get bytes() {

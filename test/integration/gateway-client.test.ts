@@ -1,0 +1,104 @@
+import { afterEach, describe, expect, it } from '@jest/globals'
+import {
+  type Client,
+  type ClientOptions,
+  type ClientState,
+  connectClient,
+} from '../../gateway/client/client.ts'
+import type { Delivery } from '../../schemas/wire.ts'
+import { logIn, PASSWORD, startTestGateway, threatRecord } from '../support/gateway.ts'
+import { unique, until } from '../support/services.ts'
+import { tempDir } from '../support/temp.ts'
+
+const open: Client[] = []
+afterEach(async () => {
+  await Promise.all(open.splice(0).map(client => client.close()))
+})
+
+const connect = async (url: string, changes: Partial<ClientOptions> = {}) => {
+  const deliveries: Delivery[] = []
+  const states: ClientState[] = []
+  const client = await connectClient({
+    url,
+    login: { username: 'admin', password: PASSWORD },
+    channels: ['threats'],
+    onDelivery: delivery => deliveries.push(delivery),
+    onState: state => states.push(state),
+    retryMs: 20,
+    ...changes,
+  })
+  open.push(client)
+  return { client, states, offsets: () => deliveries.map(({ position }) => position.offset) }
+}
+
+describe('the client', () => {
+  it('logs in, subscribes, and gets each threat once', async () => {
+    const { url, relay } = await startTestGateway({ dataDir: tempDir(), prefix: unique('client') })
+    const { offsets } = await connect(url)
+    await relay.onBatch([threatRecord(1), threatRecord(2)])
+    // As after a rebalance: what was relayed before its offset was committed comes again.
+    relay.onAssigned({ threats: [0] })
+    await relay.onBatch([threatRecord(2), threatRecord(3)])
+    await until(() => offsets().length >= 3)
+    expect(offsets()).toEqual([1, 2, 3])
+  })
+
+  it('comes back when the gateway does', async () => {
+    const shared = { dataDir: tempDir(), prefix: unique('client') }
+    const first = await startTestGateway(shared)
+    const { offsets, states } = await connect(first.url)
+    await first.relay.onBatch([threatRecord(1)])
+    await until(() => offsets().length === 1)
+    await first.gateway.close()
+    const second = await startTestGateway({ ...shared, env: { GATEWAY_PORT: String(first.gateway.port) } })
+    await until(() => states.at(-1) === 'connected' && states.length > 2)
+    await second.relay.onBatch([threatRecord(2)])
+    await until(() => offsets().length === 2)
+    expect(states[0]).toBe('connected')
+    expect(states).toContain('reconnecting')
+  })
+
+  it('gets a new token when its own has expired', async () => {
+    let ahead = 0
+    const { url, relay } = await startTestGateway({
+      dataDir: tempDir(),
+      prefix: unique('client'),
+      now: () => Date.now() + ahead,
+    })
+    const { offsets, states } = await connect(url, { login: { tokens: await logIn(url) } })
+    ahead = 906_000
+    await until(() => states.filter(state => state === 'connected').length === 2)
+    await relay.onBatch([threatRecord(1)])
+    await until(() => offsets().length === 1)
+  })
+
+  it('is told that its password is wrong', async () => {
+    const { url } = await startTestGateway({ dataDir: tempDir(), prefix: unique('client') })
+    const login = { username: 'admin', password: 'wrong' }
+    await expect(connect(url, { login })).rejects.toMatchObject({ code: 'NS_LOGIN_REFUSED' })
+  })
+
+  it('is told that there is no gateway', async () => {
+    await expect(connect('http://127.0.0.1:1')).rejects.toMatchObject({ code: 'NS_SERVICE_UNREACHABLE' })
+  })
+
+  it('gives up when neither its token nor its refresh token is good any more', async () => {
+    let ahead = 0
+    const { url } = await startTestGateway({
+      dataDir: tempDir(),
+      prefix: unique('client'),
+      now: () => Date.now() + ahead,
+    })
+    const { client } = await connect(url, { login: { tokens: await logIn(url) } })
+    ahead = 8 * 86_400_000
+    await expect(client.failed).rejects.toMatchObject({ code: 'NS_LOGIN_REFUSED' })
+  })
+
+  it('can be closed while it waits to reconnect', async () => {
+    const { url, gateway } = await startTestGateway({ dataDir: tempDir(), prefix: unique('client') })
+    const { client, states } = await connect(url, { retryMs: 60_000 })
+    await gateway.close()
+    await until(() => states.at(-1) === 'reconnecting')
+    await client.close()
+  })
+})
