@@ -4,6 +4,7 @@ import { messageOf, SentinelError } from '../../runtime/errors.ts'
 import { EXIT } from '../../runtime/lifecycle.ts'
 import type { GatewaySettings } from '../config.ts'
 import { connectClient } from './client.ts'
+import { askPassword } from './prompt.ts'
 import { createTable } from './watch.ts'
 
 /** The settings that `watch` reads: where the gateway is, and the first password when it is configured. */
@@ -16,7 +17,8 @@ const PLAIN_COLUMNS = 140
 /** `netsentinel watch`. */
 export const watch: Command<WatchConfig> = {
   summary: 'Show threats live in the terminal.',
-  details: 'The password comes from --password-file, else from BOOTSTRAP_ADMIN_PASSWORD. Runs until Ctrl-C.',
+  details:
+    'The password comes from --password-file, else from BOOTSTRAP_ADMIN_PASSWORD, else it is asked for. Runs until Ctrl-C.',
   options: {
     url: {
       type: 'string',
@@ -71,5 +73,8 @@ const readPassword = async (path: string | undefined, settings: GatewaySettings)
     }
   }
   if (settings.bootstrapPassword !== undefined) return settings.bootstrapPassword
-  throw new SentinelError('NS_USAGE', 'watch: give the password in a file: --password-file FILE')
+  if (!process.stdin.isTTY) {
+    throw new SentinelError('NS_USAGE', 'watch: give the password in a file: --password-file FILE')
+  }
+  return askPassword('password: ', { input: process.stdin, output: process.stderr })
 }

@@ -5,7 +5,7 @@ import { type AuthProvider, isRefusal, type Principal } from '../auth/provider.t
 import type { Tickets } from '../auth/tickets.ts'
 
 /** Path of the WebSocket. */
-export const SOCKET_PATH = '/ws'
+const SOCKET_PATH = '/ws'
 
 /** The part of a request that an upgrade is judged by. */
 export interface UpgradeRequest {
