@@ -11,6 +11,7 @@ import fc from 'fast-check'
 import { createAccessTokens } from './access-tokens.ts'
 import type { AccessClaims } from './claims.ts'
 import { isRefusal } from './provider.ts'
+import { parseTokenForm } from './token-form.ts'
 
 const newKey = (kid: string) => ({
   kid,
@@ -24,8 +25,9 @@ const KEY = newKey('key-1')
 const OLD_KEY = newKey('key-0')
 const PRIVATE = createPrivateKey({ key: KEY.privateKey, format: 'der', type: 'pkcs8' })
 const PUBLIC_PEM = createPublicKey(PRIVATE).export({ type: 'spki', format: 'pem' }).toString()
-const NOW = Date.now()
-const NOW_S = Math.floor(NOW / 1000)
+/** A full second, and ahead of the system's clock, so that the gateway's own look at the claims is what counts. */
+const NOW_S = Math.floor(Date.now() / 1000) + 120
+const NOW = NOW_S * 1000
 
 const tokens = await createAccessTokens({ keys: [KEY, OLD_KEY], maxLifetimeS: 900, now: () => NOW })
 
@@ -43,10 +45,20 @@ const CLAIMS: AccessClaims = {
 const encode = (value: unknown) =>
   Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url')
 
+const signedAs = (head: string, body: string): string =>
+  `${head}.${body}.${sign(null, Buffer.from(`${head}.${body}`), PRIVATE).toString('base64url')}`
+
 /** A token with any header and payload, rightly signed by the gateway's own key: only its form or claims are wrong. */
-const signed = (header: unknown, claims: unknown): string => {
-  const input = `${encode(header)}.${encode(claims)}`
-  return `${input}.${sign(null, Buffer.from(input), PRIVATE).toString('base64url')}`
+const signed = (header: unknown, claims: unknown): string => signedAs(encode(header), encode(claims))
+
+const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_'
+
+/** The same bytes in another spelling: the last character of base64url holds bits that decoders ignore. */
+const withUnusedBits = (segment: string): string => {
+  const other = segment.slice(0, -1) + ALPHABET[ALPHABET.indexOf(segment.at(-1) ?? '') + 1]
+  if (!Buffer.from(other, 'base64url').equals(Buffer.from(segment, 'base64url')))
+    throw new Error('no unused bits')
+  return other
 }
 const withHmac = (alg: string, secret: string): string => {
   const input = `${encode({ ...HEADER, alg })}.${encode(CLAIMS)}`
@@ -56,6 +68,9 @@ const without = (claim: string) =>
   Object.fromEntries(Object.entries(CLAIMS).filter(([name]) => name !== claim))
 
 const GOOD = signed(HEADER, CLAIMS)
+/** Length of a subject that makes the claims a number of bytes that three does not divide. */
+const ODD_LENGTH = [1, 2].find(size => encode({ ...CLAIMS, sub: 'u'.repeat(size) }).length % 4 !== 0) ?? 1
+
 const [HEAD = '', BODY = '', TAIL = ''] = GOOD.split('.')
 const JWK = createPublicKey(PRIVATE).export({ format: 'jwk' })
 
@@ -106,7 +121,11 @@ const ATTACKS: Readonly<Record<string, string>> = {
   'a space inside': `${HEAD}. ${BODY}.${TAIL}`,
   'a newline at the end': `${GOOD}\n`,
   'base64 instead of base64url': `${HEAD}.${BODY}.${TAIL.slice(0, -1)}+`,
-  'a non-canonical last character': `${HEAD}.${BODY}.${TAIL.slice(0, -1)}${TAIL.endsWith('B') ? 'D' : 'B'}`,
+  'unused bits in the signature': `${HEAD}.${BODY}.${withUnusedBits(TAIL)}`,
+  'unused bits in the claims': signedAs(
+    HEAD,
+    withUnusedBits(encode({ ...CLAIMS, sub: 'u'.repeat(ODD_LENGTH) })),
+  ),
   'bytes that are not UTF-8': `${HEAD}.${Buffer.from([0x7b, 0xff, 0x7d]).toString('base64url')}.${TAIL}`,
   'a byte order mark': signed(`\ufeff${JSON.stringify(HEADER)}`, CLAIMS),
   'JWS JSON serialisation': JSON.stringify({ protected: HEAD, payload: BODY, signature: TAIL }),
@@ -167,6 +186,11 @@ describe('access tokens', () => {
       const answer = tokens.verify(signed(HEADER, { ...CLAIMS, [claim]: value }))
       expect([value, isRefusal(answer)]).toEqual([value, !isFine])
     }
+  })
+
+  it('looks at no token of over 8 KB', () => {
+    expect(isRefusal(parseTokenForm(signed(HEADER, { sub: 's'.repeat(5_000) })))).toBe(false)
+    expect(isRefusal(parseTokenForm(signed(HEADER, { sub: 's'.repeat(6_100) })))).toBe(true)
   })
 
   it('says that a token has expired, so that its holder can refresh it', () => {

@@ -59,7 +59,7 @@ describe('the throttle of logins', () => {
 
   it('does not let an attacker elsewhere keep the owner out for longer than half a minute', async () => {
     const { guessFor, guess, advance } = create()
-    await guessFor(3_600_000, () => ['eve', 'attacker'])
+    await guessFor(3_600_000, turn => ['eve', `attacker ${turn}`])
     advance(30_000)
     expect(await guess('eve', 'home')).toBe(true)
   })

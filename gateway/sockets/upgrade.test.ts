@@ -77,6 +77,11 @@ describe('the verdict on an upgrade', () => {
     expect(await judge(headers)).toMatchObject({ status: 401 })
   })
 
+  it('does not take a ticket of a program, which needs none', async () => {
+    const headers = { 'sec-websocket-protocol': usual(await tickets.issue(principal, undefined)) }
+    expect(await judge(headers)).toMatchObject({ status: 401 })
+  })
+
   it('does not take two credentials at once', async () => {
     expect(await judge({ ...(await withTicket(usual)), authorization: bearer })).toMatchObject({
       status: 401,
