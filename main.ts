@@ -42,6 +42,9 @@ const SECTIONS = {
   log: logConfig,
 } satisfies Record<string, Section>
 
+/** How long a connection may keep the process after its work is done, in ms. */
+const LINGER_MS = 2_000
+
 type Config = { readonly [K in keyof typeof SECTIONS]: SectionValues<(typeof SECTIONS)[K]> }
 
 const COMMANDS: Readonly<Record<string, Command<Config>>> = {
@@ -119,3 +122,5 @@ const main = async ([name, ...args]: readonly string[]): Promise<number> => {
 // A reader that went away (`netsentinel watch | head`) is no error of ours.
 process.stdout.on('error', () => process.exit(EXIT.ok))
 process.exitCode = await main(process.argv.slice(2))
+// What outlived the drain deadline must not keep the process: it ends by itself, or it is ended.
+setTimeout(() => process.exit(), LINGER_MS).unref()

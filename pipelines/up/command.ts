@@ -149,10 +149,10 @@ export const createUp = <C extends UpConfig>(dashboard: Dashboard<C>): Command<C
         })
       if (once) {
         const failed = Promise.race(services.map(service => service.failed))
-        return await Promise.race([
-          failed,
-          runOnce({ context, delivered, replay, started, stopped: given.interrupted }),
-        ])
+        const ran = runOnce({ context, delivered, replay, started, stopped: given.interrupted })
+        const code = await Promise.race([failed, ran])
+        await closer.close()
+        return code
       }
       if (given.options['no-replay'] !== true && !given.interrupted.aborted) {
         void replay().then(
@@ -160,15 +160,19 @@ export const createUp = <C extends UpConfig>(dashboard: Dashboard<C>): Command<C
           (error: unknown) => given.log.error({ err: error }, 'the replay failed'),
         )
       }
-      if (given.interrupted.aborted) return EXIT.ok
-      const code = await given.supervise(services)
-      if (code !== EXIT.ok) given.tell(`ended with an error: see ${logPath(config)}`)
-      return code
+      if (!given.interrupted.aborted) {
+        // Drained in this order: what comes in first, the services that all of it stands on last.
+        const standing = services.filter(service => !embedded.includes(service))
+        const code = await given.supervise([...standing, ...embedded])
+        if (code !== EXIT.ok) given.tell(`ended with an error: see ${logPath(config)}`)
+        return code
+      }
+      await closer.close()
+      return EXIT.ok
     } catch (error) {
+      await closer.close()
       if (given.interrupted.aborted) return EXIT.ok
       throw error
-    } finally {
-      await closer.close()
     }
   },
 })
