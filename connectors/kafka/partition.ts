@@ -301,7 +301,8 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
       task = undefined
       trouble = undefined
     },
-    accept: batch => serially(() => process(batch)),
+    // Refused at once: while it waited for the partition to be taken, no fetch could bring the changelog for that.
+    accept: async batch => active && serially(() => process(batch)),
     skip: next => {
       if (next <= skipped) return
       skipped = next
