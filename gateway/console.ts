@@ -20,8 +20,9 @@ export interface ConsoleGateway extends Gateway {
 }
 
 const openClient = async (gateway: Gateway, onThreat: (threat: Threat) => void): Promise<Service> => {
-  const tokens = await gateway.openSession(CONSOLE_USER)
-  if (isRefusal(tokens)) {
+  const openSession = async () => {
+    const tokens = await gateway.openSession(CONSOLE_USER)
+    if (!isRefusal(tokens)) return tokens
     throw new SentinelError(
       'NS_LOGIN_REFUSED',
       `the account ${CONSOLE_USER} may not log in: ${tokens.refused}`,
@@ -29,7 +30,7 @@ const openClient = async (gateway: Gateway, onThreat: (threat: Threat) => void):
   }
   const client = await connectClient({
     url: gateway.url,
-    login: { tokens },
+    login: { openSession },
     channels: ['threats'],
     onDelivery: delivery => {
       if (delivery.type === 'threat') onThreat(delivery.data)

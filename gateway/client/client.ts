@@ -13,7 +13,7 @@ export interface ClientOptions {
   readonly url: string
   readonly login: Login
   readonly channels: readonly Channel[]
-  /** Gets each threat and alert in order; what the gateway sends twice on one connection comes once. */
+  /** Gets each threat and alert; what the gateway sends twice on one connection comes once. */
   readonly onDelivery: (delivery: Delivery) => void
   readonly onState?: (state: ClientState) => void
   /** Delay before the first attempt to reconnect, in ms; it doubles up to a hundred times this. */
@@ -41,6 +41,20 @@ interface Ended {
   readonly reason: string
 }
 
+/** Offsets of a partition that are remembered: a gateway repeats at most the messages that it had in flight. */
+const REMEMBERED = 1_024
+
+/** Notes an offset, and whether it was there already. A repeated send may bring an older one that is new here. */
+const isRepeated = (offsets: Set<number>, offset: number): boolean => {
+  if (offsets.has(offset)) return true
+  offsets.add(offset)
+  for (const oldest of offsets) {
+    if (offsets.size <= REMEMBERED) break
+    offsets.delete(oldest)
+  }
+  return false
+}
+
 /** One socket from its upgrade to its end. Resolves `subscribed` when every channel is confirmed. */
 const openSocket = (options: ClientOptions, accessToken: string) => {
   const { url, channels, onDelivery } = options
@@ -55,7 +69,7 @@ const openSocket = (options: ClientOptions, accessToken: string) => {
   const subscribed = Promise.withResolvers<boolean>()
   const ended = Promise.withResolvers<Ended>()
   const missing = new Set(channels)
-  const last = new Map<string, number>()
+  const seen = new Map<string, Set<number>>()
   let status: number | undefined
   let reason = 'the connection was lost'
   let silence: NodeJS.Timeout | undefined
@@ -68,9 +82,9 @@ const openSocket = (options: ClientOptions, accessToken: string) => {
     const delivery = parseDelivery(text)
     if (delivery !== undefined) {
       const key = `${delivery.type} ${delivery.position.partition}`
-      const { offset } = delivery.position
-      if (offset <= (last.get(key) ?? -1)) return
-      last.set(key, offset)
+      const offsets = seen.get(key) ?? new Set()
+      seen.set(key, offsets)
+      if (isRepeated(offsets, delivery.position.offset)) return
       onDelivery(delivery)
       return
     }

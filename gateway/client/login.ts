@@ -2,8 +2,10 @@ import { z } from 'zod'
 import { messageOf, SentinelError } from '../../runtime/errors.ts'
 import type { Tokens } from '../../schemas/wire.ts'
 
-/** What a client logs in with: what a person types, or tokens that it was given. */
-export type Login = { readonly username: string; readonly password: string } | { readonly tokens: Tokens }
+/** What a client logs in with: what a person types, or a function that opens a session whenever one is needed. */
+export type Login =
+  | { readonly username: string; readonly password: string }
+  | { readonly openSession: () => Promise<Tokens> }
 
 const tokensSchema = z.object({
   accessToken: z.string(),
@@ -43,8 +45,6 @@ export const createLogin = (url: string, login: Login) => {
     freshUntil = Date.now() + Math.max(lifetimeMs - MARGIN_MS, lifetimeMs / 2)
     return next.accessToken
   }
-  if ('tokens' in login) keep(login.tokens)
-
   const renew = async (): Promise<string> => {
     const refreshToken = tokens?.refreshToken
     // Good once: whatever comes of it, it must not be presented again.
@@ -52,7 +52,7 @@ export const createLogin = (url: string, login: Login) => {
     const refreshed =
       refreshToken === undefined ? undefined : await post(url, '/auth/refresh', { refreshToken })
     if (refreshed !== undefined) return keep(refreshed)
-    const fresh = 'tokens' in login ? undefined : await post(url, '/auth/login', login)
+    const fresh = 'openSession' in login ? await login.openSession() : await post(url, '/auth/login', login)
     if (fresh === undefined)
       throw new SentinelError('NS_LOGIN_REFUSED', `the gateway at ${url} refused the login`)
     return keep(fresh)

@@ -5,6 +5,7 @@ import {
   type ClientState,
   connectClient,
 } from '../../gateway/client/client.ts'
+import { SentinelError } from '../../runtime/errors.ts'
 import type { Delivery } from '../../schemas/wire.ts'
 import { logIn, PASSWORD, startTestGateway, threatRecord } from '../support/gateway.ts'
 import { unique, until } from '../support/services.ts'
@@ -65,7 +66,7 @@ describe('the client', () => {
       prefix: unique('client'),
       now: () => Date.now() + ahead,
     })
-    const { offsets, states } = await connect(url, { login: { tokens: await logIn(url) } })
+    const { offsets, states } = await connect(url, { login: { openSession: () => logIn(url) } })
     ahead = 906_000
     await until(() => states.filter(state => state === 'connected').length === 2)
     await relay.onBatch([threatRecord(1)])
@@ -82,14 +83,38 @@ describe('the client', () => {
     await expect(connect('http://127.0.0.1:1')).rejects.toMatchObject({ code: 'NS_SERVICE_UNREACHABLE' })
   })
 
-  it('gives up when neither its token nor its refresh token is good any more', async () => {
+  it('opens a new session when its refresh token is no good any more either', async () => {
     let ahead = 0
     const { url } = await startTestGateway({
       dataDir: tempDir(),
       prefix: unique('client'),
       now: () => Date.now() + ahead,
     })
-    const { client } = await connect(url, { login: { tokens: await logIn(url) } })
+    let opened = 0
+    const openSession = () => {
+      opened += 1
+      return logIn(url)
+    }
+    const { states } = await connect(url, { login: { openSession } })
+    ahead = 8 * 86_400_000
+    await until(() => states.filter(state => state === 'connected').length === 2)
+    expect(opened).toBe(2)
+  })
+
+  it('gives up when neither its token nor its refresh token is good and no session is opened', async () => {
+    let ahead = 0
+    const { url } = await startTestGateway({
+      dataDir: tempDir(),
+      prefix: unique('client'),
+      now: () => Date.now() + ahead,
+    })
+    let opened = 0
+    const openSession = async () => {
+      opened += 1
+      if (opened > 1) throw new SentinelError('NS_LOGIN_REFUSED', 'no more sessions')
+      return logIn(url)
+    }
+    const { client } = await connect(url, { login: { openSession } })
     ahead = 8 * 86_400_000
     await expect(client.failed).rejects.toMatchObject({ code: 'NS_LOGIN_REFUSED' })
   })
