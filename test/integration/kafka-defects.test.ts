@@ -285,7 +285,7 @@ describe('defects 7 and 8: what kafkajs ends with or skips', () => {
 
 describe('a record larger than the broker takes', () => {
   it('becomes what the stage makes of it, and the others go through', async () => {
-    const kafka = testKafka({ KAFKA_MAX_MESSAGE_BYTES: '2000' })
+    const kafka = testKafka({ KAFKA_MAX_RECORD_BYTES: '2000' })
     const [input, output] = [await makeTopic(kafka, 'in'), await makeTopic(kafka, 'out')]
     const stage: Stage = {
       ...copyStage(input, output),
