@@ -147,3 +147,20 @@ describe('a send of many messages', () => {
     expect(copies).toBeLessThan(10)
   })
 })
+
+describe('a connection with nothing to send', () => {
+  const RequestQueue = require('kafkajs/src/network/requestQueue/index.js') as new (
+    options: object,
+  ) => {
+    throttleCheckTimeoutId: unknown
+    checkPendingRequests(): void
+    destroy(): void
+  }
+
+  it('sets no timer, which would fire each millisecond for ever', () => {
+    const queue = new RequestQueue({ maxInFlightRequests: 1, clientId: 'c', broker: 'b', logger: {} })
+    queue.checkPendingRequests()
+    expect(queue.throttleCheckTimeoutId).toBeNull()
+    queue.destroy()
+  })
+})
