@@ -160,7 +160,8 @@ describe('a connection with nothing to send', () => {
   it('sets no timer, which would fire each millisecond for ever', () => {
     const queue = new RequestQueue({ maxInFlightRequests: 1, clientId: 'c', broker: 'b', logger: {} })
     queue.checkPendingRequests()
-    expect(queue.throttleCheckTimeoutId).toBeNull()
+    const timer = queue.throttleCheckTimeoutId
     queue.destroy()
+    expect(timer).toBeNull()
   })
 })
