@@ -20,7 +20,8 @@ interface RelayDeps {
 export interface Relay {
   /**
    * Broadcasts records of one partition in order. Throws a retriable error when the transport is away: the same records
-   * are given again then, and those that had been taken are not broadcast twice.
+   * are given again then. What was taken before the first failure is not broadcast twice; what was taken behind it is, so
+   * that a receiver may see an offset after a higher one, and drops those that it has.
    */
   onBatch(records: readonly InputRecord[]): Promise<void>
   /** Forgets what it knew of the partitions: another gateway may have relayed them in between. */
