@@ -21,14 +21,19 @@ export const withAdmin = async <T>(
   }
 }
 
+/** Throws NS_TOPIC_MISSING at once, where kafkajs would try for seconds. */
+const requireTopics = async (admin: Admin, topics: readonly string[]): Promise<void> => {
+  const existing = new Set(await admin.listTopics())
+  const absent = topics.filter(topic => !existing.has(topic))
+  if (absent.length > 0) {
+    throw new SentinelError('NS_TOPIC_MISSING', `topics are missing: ${absent.join(', ')}`)
+  }
+}
+
 /** The number of partitions of each topic, in the order given. Throws NS_TOPIC_MISSING naming those that are not there. */
 export const partitionCount = (kafka: Kafka, topics: readonly string[]): Promise<[string, number][]> =>
   withAdmin(kafka, 'looking up topics', async admin => {
-    const existing = new Set(await admin.listTopics())
-    const absent = topics.filter(topic => !existing.has(topic))
-    if (absent.length > 0) {
-      throw new SentinelError('NS_TOPIC_MISSING', `topics are missing: ${absent.join(', ')}`)
-    }
+    await requireTopics(admin, topics)
     const { topics: found } = await admin.fetchTopicMetadata({ topics: [...topics] })
     return topics.map(topic => [topic, found.find(each => each.name === topic)?.partitions.length ?? 0])
   })
@@ -153,7 +158,10 @@ export interface PartitionOffsets {
 
 /** Where each partition of a topic begins and ends, by partition number. */
 export const topicOffsets = (kafka: Kafka, topic: string): Promise<PartitionOffsets[]> =>
-  withAdmin(kafka, `reading the offsets of ${topic}`, admin => offsetsOf(admin, topic))
+  withAdmin(kafka, `reading the offsets of ${topic}`, async admin => {
+    await requireTopics(admin, [topic])
+    return offsetsOf(admin, topic)
+  })
 
 const offsetsOf = async (admin: Admin, topic: string): Promise<PartitionOffsets[]> => {
   const offsets = await admin.fetchTopicOffsets(topic)
