@@ -100,6 +100,13 @@ export const createFailure = () => {
   return { failed: promise, fail: (error: unknown) => reject(toSentinelError(error)) }
 }
 
+/** Resolves when the signal is aborted, at once if it is already. */
+export const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise(resolve => {
+    if (signal.aborted) resolve()
+    signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+
 interface SuperviseDeps {
   readonly config: SectionValues<typeof processConfig>
   readonly log: Log

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EachBatchPayload } from 'kafkajs'
 import { type SentinelError, toSentinelError } from '../../runtime/errors.ts'
-import { type Check, createCloser, createFailure, type Service } from '../../runtime/lifecycle.ts'
+import { aborted, type Check, createCloser, createFailure, type Service } from '../../runtime/lifecycle.ts'
 import type { Log } from '../../runtime/log.ts'
 import { checkKafka, partitionCount } from './admin.ts'
 import { createCoPartitionAssigner } from './assigner.ts'
@@ -138,9 +138,3 @@ export const consumeEach = async (options: ConsumeOptions): Promise<Service> => 
   }
   return { name: options.name, check, failed, close: () => closer.close() }
 }
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise(resolve => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })

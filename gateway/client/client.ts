@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { WebSocket } from 'ws'
 import { messageOf, SentinelError, toSentinelError } from '../../runtime/errors.ts'
+import { aborted, createFailure } from '../../runtime/lifecycle.ts'
 import { type Channel, CLOSE, type Delivery, parseDelivery, SUBPROTOCOL } from '../../schemas/wire.ts'
 import { createLogin, type Login } from './login.ts'
 
@@ -131,9 +132,7 @@ const openSocket = (options: ClientOptions, accessToken: string) => {
 export const connectClient = async (options: ClientOptions): Promise<Client> => {
   const { onState, retryMs = RETRY_MS } = options
   const login = createLogin(options.url, options.login)
-  const failure = Promise.withResolvers<never>()
-  // Whoever watches the client awaits it; until then a rejection must not count as unhandled.
-  failure.promise.catch(() => undefined)
+  const { failed, fail } = createFailure()
   const closing = new AbortController()
   let current: ReturnType<typeof openSocket> | undefined
 
@@ -177,9 +176,9 @@ export const connectClient = async (options: ClientOptions): Promise<Client> => 
     const code = status === 401 || status === 403 ? 'NS_LOGIN_REFUSED' : 'NS_SERVICE_UNREACHABLE'
     throw new SentinelError(code, `the gateway at ${options.url} opened no socket: ${reason}`)
   }
-  const kept = keepUp().catch((error: unknown) => failure.reject(toSentinelError(error)))
+  const kept = keepUp().catch(fail)
   return {
-    failed: failure.promise,
+    failed,
     close: async () => {
       closing.abort()
       current?.close()
@@ -188,9 +187,3 @@ export const connectClient = async (options: ClientOptions): Promise<Client> => 
     },
   }
 }
-
-const aborted = (signal: AbortSignal): Promise<void> =>
-  new Promise(resolve => {
-    if (signal.aborted) resolve()
-    signal.addEventListener('abort', () => resolve(), { once: true })
-  })
