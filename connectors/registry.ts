@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { type SectionValues, section, setting } from '../runtime/config.ts'
 import { messageOf, SentinelError } from '../runtime/errors.ts'
 import { type AvroSchema, loadSchema, type SchemaName } from '../schemas/avro.ts'
-import type { Alert, EntityState, Event, Threat } from '../schemas/generated.ts'
+import type { Alert, AlertState, Decision, EntityState, Event, Threat } from '../schemas/generated.ts'
 import { incompatibility } from '../schemas/history.ts'
 import { backwardLevel, isRaced, registryProblem } from './registry-level.ts'
 
@@ -27,6 +27,8 @@ interface SchemaTypes {
   readonly Threat: Threat
   readonly Alert: Alert
   readonly EntityState: EntityState
+  readonly Decision: Decision
+  readonly AlertState: AlertState
 }
 
 /** Turns values of one topic into the registry's framing (magic byte 0, schema id, Avro) and back. */

@@ -6,6 +6,8 @@ const FILES = {
   Threat: 'threat.avsc',
   Alert: 'alert.avsc',
   EntityState: 'entity-state.avsc',
+  Decision: 'decision.avsc',
+  AlertState: 'alert-state.avsc',
 } as const
 
 /** Name of a schema. */
@@ -21,28 +23,48 @@ export const SCHEMA_NAMES = Object.keys(FILES) as SchemaName[]
 export const readSchema = (name: SchemaName): AvroSchema =>
   JSON.parse(readFileSync(new URL(FILES[name], import.meta.url), 'utf8')) as AvroSchema
 
-const NAMED = Object.fromEntries(SCHEMA_NAMES.map(name => [`netsentinel.${name}`, name]))
+/** The part of a schema that may hold further types. */
+const NESTING = ['type', 'fields', 'items', 'values']
+
+const isObject = (schema: unknown): schema is Readonly<Record<string, unknown>> =>
+  typeof schema === 'object' && schema !== null && !Array.isArray(schema)
+
+/** Full name of the record or enum that is defined here; undefined where none is. */
+const definedName = (schema: Readonly<Record<string, unknown>>): string | undefined =>
+  typeof schema['name'] === 'string' && (schema['type'] === 'record' || schema['type'] === 'enum')
+    ? `netsentinel.${schema['name']}`
+    : undefined
+
+/** Every named type of the files, by full name, as it is written where it is defined. */
+const DEFINITIONS = new Map<string, unknown>()
+
+const collect = (schema: unknown): void => {
+  if (Array.isArray(schema)) for (const each of schema) collect(each)
+  if (!isObject(schema)) return
+  const name = definedName(schema)
+  if (name !== undefined) DEFINITIONS.set(name, schema)
+  for (const key of NESTING) collect(schema[key])
+}
+
+for (const name of SCHEMA_NAMES) collect(readSchema(name))
 
 /**
  * One self-contained schema, as a registry and a foreign reader need it: the first use of a type that another file
  * defines is replaced by its definition, later uses stay names, as the Avro specification asks.
  */
 export const loadSchema = (name: SchemaName): AvroSchema => {
-  const defined = new Set<string>([name])
+  const defined = new Set<string>()
   const resolve = (schema: unknown): unknown => {
     if (Array.isArray(schema)) return schema.map(resolve)
     if (typeof schema === 'string') {
-      const other = NAMED[schema]
-      if (other === undefined || defined.has(other)) return schema
-      defined.add(other)
-      return resolve(readSchema(other))
+      return DEFINITIONS.has(schema) && !defined.has(schema) ? resolve(DEFINITIONS.get(schema)) : schema
     }
-    if (typeof schema !== 'object' || schema === null) return schema
+    if (!isObject(schema)) return schema
+    const own = definedName(schema)
+    if (own !== undefined && defined.has(own)) return own
+    if (own !== undefined) defined.add(own)
     return Object.fromEntries(
-      Object.entries(schema).map(([key, value]) => [
-        key,
-        key === 'type' || key === 'fields' || key === 'items' || key === 'values' ? resolve(value) : value,
-      ]),
+      Object.entries(schema).map(([key, value]) => [key, NESTING.includes(key) ? resolve(value) : value]),
     )
   }
   return resolve(readSchema(name)) as AvroSchema

@@ -144,6 +144,12 @@ export type AlertStatus = 'open' | 'acknowledged' | 'resolved' | 'closed'
 /** Symbols of AlertSeverity. */
 export type AlertSeverity = 'low' | 'medium' | 'high' | 'critical'
 
+/** Symbols of AlertChange. */
+export type AlertChange = 'opened' | 'grew' | 'escalated' | 'triaged' | 'reopened' | 'closed'
+
+/** Symbols of Verdict. */
+export type Verdict = 'true_positive' | 'false_positive'
+
 /** What a person should look at: threats of one entity, correlated by a rule. Updates are new records under the same key. */
 export interface Alert {
   /** Deterministic id of the alert. The key of the record. */
@@ -174,6 +180,30 @@ export interface Alert {
   readonly threatIds: readonly string[]
   /** Sensors that saw it. */
   readonly sensors: readonly string[]
+  /** Why this revision was written. */
+  readonly change: AlertChange
+  /** Why it is an alert, in words for people. */
+  readonly reason: string
+  /** What its threats have in common: the values of the rule's group-by fields. */
+  readonly group: Readonly<Record<string, string>>
+  /** The field whose distinct values the rule counts; null for a rule that counts none. */
+  readonly field: string | null
+  /** Some of those values. */
+  readonly values: readonly string[]
+  /** How many of those values were told apart; at most as many as the alerter keeps. */
+  readonly distinct: number
+  /** Timestamp of the record that opened it, in ms since 1970 (UTC). */
+  readonly openedAt: number
+  /** Timestamp of the record that this revision comes from, in ms since 1970 (UTC). */
+  readonly updatedAt: number
+  /** What a person found it to be. */
+  readonly verdict: Verdict | null
+  /** Who looks after it. */
+  readonly assignee: string | null
+  /** The latest comment. */
+  readonly comment: string | null
+  /** Who made the latest decision on it. */
+  readonly decidedBy: string | null
 }
 
 /** How an entity behaves, in counters that decay with its own event time. */
@@ -216,4 +246,114 @@ export interface EntityState {
   readonly behaviour: Behaviour | null
   /** The model in force, in the record `partition:model`. */
   readonly model: ModelInForce | null
+}
+
+/** Symbols of DecisionKind. */
+export type DecisionKind =
+  | 'suppress'
+  | 'acknowledge'
+  | 'resolve'
+  | 'reopen'
+  | 'assign'
+  | 'comment'
+  | 'verdict'
+
+/** What a person decided: to suppress threats, or what to do with an alert. It is written once to every partition of `decisions`. */
+export interface Decision {
+  /** Id of the decision. The key of the record; a record without a value lifts the suppression of this id. */
+  readonly id: string
+  /** What was decided. */
+  readonly kind: DecisionKind
+  /** Who decided. */
+  readonly by: string
+  /** When, in ms since 1970 (UTC). */
+  readonly at: number
+  /** Why, in words. */
+  readonly comment: string | null
+  /** The alert it is about; null for a suppression. */
+  readonly alertId: string | null
+  /** Who is to look after the alert; null in `assign` takes it from everybody. */
+  readonly assignee: string | null
+  /** What the alert was found to be; with `verdict` and `resolve`. */
+  readonly verdict: Verdict | null
+  /** Suppresses threats of this entity. */
+  readonly entity: string | null
+  /** Suppresses threats whose source address lies in this network. */
+  readonly cidr: string | null
+  /** Suppresses threats that this sensor saw. */
+  readonly sensor: string | null
+  /** Suppresses threats that are evidence of this ATT&CK technique, sub-techniques included. */
+  readonly technique: string | null
+  /** Suppresses for this rule only; alone, it suppresses the rule. */
+  readonly rule: string | null
+  /** Until when it suppresses, in ms since 1970 (UTC); for good when null. */
+  readonly expiresAt: number | null
+}
+
+/** What some threats come to together. */
+export interface Evidence {
+  /** Threats. */
+  readonly count: number
+  /** Earliest event time. */
+  readonly firstSeen: number
+  /** Latest event time. */
+  readonly lastSeen: number
+  /** Highest score. */
+  readonly score: number
+  /** Highest severity. */
+  readonly severity: Severity
+  /** Ids of the first and the latest of them. */
+  readonly threatIds: readonly string[]
+  /** Distinct techniques, in order of appearance. */
+  readonly techniques: readonly string[]
+  /** Distinct sensors, in order of appearance. */
+  readonly sensors: readonly string[]
+}
+
+/** Threats that count as one. */
+export interface Mark {
+  /** What makes them one: the id of the threat, the value counted, or the rule matched. */
+  readonly key: string
+  /** The rule that the latest of them matched. */
+  readonly rule: string
+  /** What they come to. */
+  readonly evidence: Evidence
+}
+
+/** What counts towards a rule in one group, before it makes an alert. */
+export interface Window {
+  /** Latest event time of the group: the end of the window. */
+  readonly time: number
+  /** What is in the window, by latest event time. */
+  readonly marks: readonly Mark[]
+}
+
+/** An alert, and what is needed to go on with it. */
+export interface AlertRecord {
+  /** The alert as its next revision would have it; `revision` is that of the latest one written. */
+  readonly alert: Alert
+  /** What its threats come to. */
+  readonly evidence: Evidence
+  /** Distinct values of the field that the rule counts. */
+  readonly values: readonly string[]
+  /** Ids of its latest threats, to know one that comes again. */
+  readonly recent: readonly string[]
+  /** Time of the partition at its latest threat; at its end once it is resolved or closed. */
+  readonly quietSince: number
+  /** Ids of the latest decisions on it. */
+  readonly decisions: readonly string[]
+}
+
+/** The changelog of alerting. A record holds one of: the window of a group, an alert, a suppression, the time of the partition. */
+export interface AlertState {
+  /** The key of the record: `window:`, `alert:` or `suppression:` and what it is of, or `partition:time`. */
+  readonly id: string
+  /** The window of a rule in one group. */
+  readonly window: Window | null
+  /** An alert. */
+  readonly alert: AlertRecord | null
+  /** A suppression. */
+  readonly suppression: Decision | null
+  /** The time of the partition: how far the timestamps of its threats have come. */
+  readonly time: number | null
 }

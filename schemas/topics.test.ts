@@ -21,9 +21,9 @@ describe('topicCatalogue', () => {
 
   it('gives the topics of one path the same partitions, so that a partition number means one set of entities', () => {
     const topics = catalogue({ TOPIC_PARTITIONS: '12' })
-    for (const each of [topics.events, topics.threats, topics.threatsOcsf, topics.entityState]) {
-      expect(each.partitions).toBe(12)
-    }
+    const { events, threats, threatsOcsf, entityState, alerts, alertsOcsf, decisions, alertState } = topics
+    const path = [events, threats, threatsOcsf, entityState, alerts, alertsOcsf, decisions, alertState]
+    for (const each of path) expect(each.partitions).toBe(12)
     expect(topics.deadLetters.partitions).toBe(1)
   })
 
@@ -56,15 +56,19 @@ describe('topicCatalogue', () => {
       threats: ['delete', '9000'],
       'threats.ocsf': ['delete', '9000'],
       alerts: ['delete', '9000'],
+      'alerts.ocsf': ['delete', '9000'],
+      decisions: ['compact', undefined],
       'dead-letters': ['delete', '1000'],
       'entity-state': ['compact', undefined],
+      'alert-state': ['compact', undefined],
     })
   })
 
   it('has one topic for each schema, and none where values are text or foreign', () => {
     const schemas = all().flatMap(({ schema }) => schema ?? [])
     expect(schemas.toSorted()).toEqual(SCHEMA_NAMES.toSorted())
-    const { rawEvents, deadLetters, threatsOcsf } = catalogue()
-    for (const topic of [rawEvents, deadLetters, threatsOcsf]) expect(topic).not.toHaveProperty('schema')
+    const { rawEvents, deadLetters, threatsOcsf, alertsOcsf } = catalogue()
+    for (const topic of [rawEvents, deadLetters, threatsOcsf, alertsOcsf])
+      expect(topic).not.toHaveProperty('schema')
   })
 })

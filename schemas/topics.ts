@@ -15,7 +15,7 @@ export const topicsConfig = section('topics', {
   partitions: setting(
     'TOPIC_PARTITIONS',
     int(1, 4096).default(8),
-    'Partitions of raw-events, events, threats and their changelogs. It cannot be changed later.',
+    'Partitions of raw-events, events, threats, alerts, decisions and changelogs. It cannot be changed later.',
   ),
   replicationFactor: setting('TOPIC_REPLICATION', int(1, 32).default(1), 'Replicas of every topic.'),
   rawRetentionMs: setting(
@@ -112,7 +112,21 @@ export const topicCatalogue = (config: SectionValues<typeof topicsConfig>) => {
       schema: 'Alert',
       config: kept(config.retentionMs),
       writtenBy: 'alerting',
-      readBy: 'gateway, SIEMs',
+      readBy: 'gateway, notification, SIEMs',
+    }),
+    alertsOcsf: topic('alerts.ocsf', {
+      key: 'alert id',
+      config: kept(config.retentionMs),
+      writtenBy: 'alerting',
+      readBy: 'SIEMs',
+    }),
+    // One copy of each decision in every partition: a suppression concerns the entities of all of them.
+    decisions: topic('decisions', {
+      key: 'decision id',
+      schema: 'Decision',
+      config: compacted,
+      writtenBy: 'gateway, `decide`',
+      readBy: 'alerting, retraining',
     }),
     deadLetters: topic('dead-letters', {
       key: 'original key',
@@ -126,6 +140,13 @@ export const topicCatalogue = (config: SectionValues<typeof topicsConfig>) => {
       schema: 'EntityState',
       config: compacted,
       writtenBy: 'scoring',
+      readBy: 'the next owner of the partition',
+    }),
+    alertState: topic('alert-state', {
+      key: 'what it is of: a window, an alert, a suppression',
+      schema: 'AlertState',
+      config: compacted,
+      writtenBy: 'alerting',
       readBy: 'the next owner of the partition',
     }),
   } as const satisfies Record<string, Topic>

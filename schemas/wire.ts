@@ -111,6 +111,8 @@ const delivery = z.discriminatedUnion('type', [
       count: whole,
       threatIds: z.array(z.string()),
       sensors: z.array(z.string()),
+      change: z.enum(['opened', 'grew', 'escalated', 'triaged', 'reopened', 'closed']),
+      reason: z.string(),
     }),
   }),
 ])

@@ -2,9 +2,10 @@ import { describe, expect, it } from '@jest/globals'
 import avro from 'avsc'
 import { createRegistry, type Registry } from '../../connectors/registry.ts'
 import { loadSchema } from '../../schemas/avro.ts'
-import type { Alert, EntityState, Threat } from '../../schemas/generated.ts'
+import type { AlertState, Decision, EntityState, Threat } from '../../schemas/generated.ts'
 import { makeEvent } from '../support/events.ts'
 import { services, unique } from '../support/services.ts'
+import { makeAlert } from '../support/threats.ts'
 
 const url = () => services().schemaRegistryUrl.replace(/\/$/, '')
 const registry = (): Registry => createRegistry({ url: url() })
@@ -47,21 +48,39 @@ const threat: Threat = {
   eventOffset: 42,
   event,
 }
-const alert: Alert = {
-  id: 'a-1',
-  revision: 1,
-  status: 'open',
-  severity: 'high',
-  rule: 'brute-force',
-  title: 'Brute force',
-  entity: event.entity,
-  score: 0.9,
-  techniques: [],
+const alert = makeAlert()
+const decision: Decision = {
+  id: 'd-1',
+  kind: 'resolve',
+  by: 'ann',
+  at: 1_700_000_000_000,
+  comment: null,
+  alertId: alert.id,
+  assignee: null,
+  verdict: 'false_positive',
+  entity: null,
+  cidr: null,
+  sensor: null,
+  technique: null,
+  rule: null,
+  expiresAt: null,
+}
+const evidence = {
+  count: 3,
   firstSeen: 1,
   lastSeen: 2,
-  count: 3,
+  score: 0.9,
+  severity: 'high' as const,
   threatIds: ['t-1'],
+  techniques: [],
   sensors: [],
+}
+const alertState: AlertState = {
+  id: `alert:${alert.id}`,
+  window: { time: 2, marks: [{ key: 't-1', rule: 'failed', evidence }] },
+  alert: { alert, evidence, values: [], recent: ['t-1'], quietSince: 3, decisions: ['d-1'] },
+  suppression: decision,
+  time: 4,
 }
 const state: EntityState = { id: 'partition:model', behaviour: null, model: { version: 'm', sequence: 1 } }
 
@@ -71,6 +90,8 @@ describe('a codec of the registry', () => {
     ['Threat', threat],
     ['Alert', alert],
     ['EntityState', state],
+    ['Decision', decision],
+    ['AlertState', alertState],
   ] as const)('gives %s back as it was, with its schema id in front', async (name, value) => {
     const codec = await registry().codec(name, unique(`registry-${name}`))
     const bytes = codec.encode(value as never)

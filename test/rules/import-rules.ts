@@ -23,6 +23,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'onnxruntime-node': ['models/onnx/'],
   pino: ['runtime/log.ts'],
   'prom-client': ['runtime/metrics.ts'],
+  yaml: ['models/rules/documents.ts'],
   zod: ['runtime/', 'schemas/', 'connectors/', 'models/', 'pipelines/', 'gateway/', 'main.ts'],
 }
 

@@ -37,6 +37,18 @@ export const makeAlert = (fields: Partial<Alert> = {}): Alert => ({
   count: 3,
   threatIds: ['raw-events-0-0'],
   sensors: ['sensor-1'],
+  change: 'opened',
+  reason: '10 or more failed logins within 5 min',
+  group: { entity: 'ip:203.0.113.9' },
+  field: null,
+  values: [],
+  distinct: 0,
+  openedAt: 1_700_000_060_000,
+  updatedAt: 1_700_000_060_000,
+  verdict: null,
+  assignee: null,
+  comment: null,
+  decidedBy: null,
   ...fields,
 })
 
