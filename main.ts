@@ -13,6 +13,7 @@ import { consoleDashboard } from './gateway/console.ts'
 import { ingest } from './pipelines/ingest/command.ts'
 import { replay } from './pipelines/ingest/replay.ts'
 import { score } from './pipelines/scoring/command.ts'
+import { diff } from './pipelines/scoring/diff-command.ts'
 import { scoringConfig } from './pipelines/scoring/scoring.ts'
 import { createUp } from './pipelines/up/command.ts'
 import { type Command, commandHelp, parseCommandLine, programHelp } from './runtime/command.ts'
@@ -51,6 +52,7 @@ const COMMANDS: Readonly<Record<string, Command<Config>>> = {
   up: createUp<Config>(consoleDashboard),
   ingest,
   score,
+  diff,
   gateway,
   replay,
   watch,

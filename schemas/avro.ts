@@ -23,6 +23,12 @@ export const SCHEMA_NAMES = Object.keys(FILES) as SchemaName[]
 export const readSchema = (name: SchemaName): AvroSchema =>
   JSON.parse(readFileSync(new URL(FILES[name], import.meta.url), 'utf8')) as AvroSchema
 
+/** Names of the fields of a record schema, in order. */
+export const fieldNames = (name: SchemaName): string[] => {
+  const { fields } = readSchema(name) as { readonly fields: readonly { readonly name: string }[] }
+  return fields.map(field => field.name)
+}
+
 /** The part of a schema that may hold further types. */
 const NESTING = ['type', 'fields', 'items', 'values']
 

@@ -152,5 +152,26 @@ export const topicCatalogue = (config: SectionValues<typeof topicsConfig>) => {
   } as const satisfies Record<string, Topic>
 }
 
+/**
+ * A topic beside the pipeline's own that holds threats as `threats` does: what a second scoring writes to. `name` is
+ * without the prefix, as people type it; undefined when it is a name of the catalogue.
+ */
+export const furtherThreats = (
+  config: SectionValues<typeof topicsConfig>,
+  name: string,
+  partitions: number,
+): Topic | undefined => {
+  const catalogue = topicCatalogue(config)
+  const full = `${config.prefix}${name}`
+  if (Object.values(catalogue).some(each => each.name === full)) return undefined
+  return {
+    ...catalogue.threats,
+    name: full,
+    partitions,
+    writtenBy: 'a second scoring',
+    readBy: 'netsentinel diff',
+  }
+}
+
 /** The catalogue with its names. */
 export type Topics = ReturnType<typeof topicCatalogue>

@@ -22,6 +22,7 @@ describe('toKafkaError', () => {
     ['OFFSET_OUT_OF_RANGE', true, 'NS_OFFSET_LOST', 'fatal'],
     ['UNKNOWN_TOPIC_OR_PARTITION', true, 'NS_TOPIC_MISSING', 'fatal'],
     ['TOPIC_AUTHORIZATION_FAILED', false, 'NS_KAFKA_REFUSED', 'fatal'],
+    ['INVALID_TRANSACTION_TIMEOUT', false, 'NS_CONFIG_INVALID', 'fatal'],
     ['LEADER_NOT_AVAILABLE', true, 'NS_SERVICE_UNREACHABLE', 'retriable'],
     ['INVALID_REQUIRED_ACKS', false, 'NS_INTERNAL', 'fatal'],
   ])('%s is %s %s', (type, retriable, code, outcome) => {

@@ -67,6 +67,7 @@ const codeFor = (chain: readonly KafkaErrorShape[]): ErrorCode => {
   if (has(TOO_LARGE)) return 'NS_TOO_LARGE'
   if (types.includes('OFFSET_OUT_OF_RANGE')) return 'NS_OFFSET_LOST'
   if (types.includes('UNKNOWN_TOPIC_OR_PARTITION')) return 'NS_TOPIC_MISSING'
+  if (types.includes('INVALID_TRANSACTION_TIMEOUT')) return 'NS_CONFIG_INVALID'
   if (types.some(type => type.endsWith('AUTHORIZATION_FAILED') || type === 'SASL_AUTHENTICATION_FAILED')) {
     return 'NS_KAFKA_REFUSED'
   }
@@ -83,7 +84,8 @@ const codeFor = (chain: readonly KafkaErrorShape[]): ErrorCode => {
  * - fenced, or a transaction in a state that only a new producer leaves → NS_TRANSACTION_FAILED (retriable);
  * - connection, timeout, no leader and other transient answers → NS_SERVICE_UNREACHABLE (retriable);
  * - MESSAGE_TOO_LARGE → NS_TOO_LARGE; out of range → NS_OFFSET_LOST; no topic → NS_TOPIC_MISSING;
- *   credentials and ACLs → NS_KAFKA_REFUSED; anything else → NS_INTERNAL.
+ *   credentials and ACLs → NS_KAFKA_REFUSED; a transaction timeout over the broker's → NS_CONFIG_INVALID;
+ *   anything else → NS_INTERNAL.
  *
  * `doing` says what was tried, e.g. `committing raw-events-3`.
  */

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
+import { PassThrough } from 'node:stream'
 import { silentLog } from '../../runtime/log.ts'
 import { topicOffsets } from './admin.ts'
 import type { Kafka } from './client.ts'
 import { watchConsumer, withHeartbeat } from './consumer.ts'
+import { toKafkaError } from './errors.ts'
 import { createPositions } from './positions.ts'
 import { toInputRecords } from './records.ts'
 import type { InputRecord } from './stage.ts'
@@ -11,6 +13,8 @@ import type { InputRecord } from './stage.ts'
 export interface ReadTopicOptions {
   readonly kafka: Kafka
   readonly topic: string
+  /** The partitions to read; all of them when not given. */
+  readonly partitions?: readonly number[]
   /** Offset to begin at, by partition; the first that is there where none is given. */
   readonly from?: ReadonlyMap<number, number>
   /** Offset to end before, by partition; the end of the log at the call where none is given. */
@@ -30,6 +34,7 @@ export const readTopic = async (options: ReadTopicOptions): Promise<void> => {
   const ends = new Map<number, number>()
   const nexts = new Map<number, number>()
   for (const { partition, low, high } of await topicOffsets(kafka, topic)) {
+    if (options.partitions?.includes(partition) === false) continue
     const [start, end] = [options.from?.get(partition) ?? low, options.to?.get(partition) ?? high]
     nexts.set(partition, start)
     if (start < end) ends.set(partition, Math.min(end, high))
@@ -87,5 +92,29 @@ export const readTopic = async (options: ReadTopicOptions): Promise<void> => {
   } finally {
     await watch.close()
     await positions.close()
+  }
+}
+
+/**
+ * The records of a topic as {@link readTopic} reads it, for whoever takes them at a pace of his own: a batch of one
+ * partition at a time, of which few are held. Ends its reading when the one who iterates does. Throws as readTopic does.
+ */
+export async function* streamTopic(
+  options: Omit<ReadTopicOptions, 'onRecords'>,
+): AsyncGenerator<readonly InputRecord[], void, undefined> {
+  const lane = new PassThrough({ objectMode: true, highWaterMark: 1 })
+  const put = (records: readonly InputRecord[]) =>
+    new Promise<void>((resolve, reject) => {
+      lane.write(records, error => (error ? reject(error) : resolve()))
+    })
+  const reading = readTopic({ ...options, onRecords: put }).then(
+    () => void lane.end(),
+    (error: unknown) => void lane.destroy(toKafkaError(error, `reading ${options.topic}`)),
+  )
+  try {
+    for await (const records of lane) yield records as readonly InputRecord[]
+  } finally {
+    lane.destroy()
+    await reading
   }
 }

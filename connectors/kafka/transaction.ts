@@ -8,11 +8,12 @@ import type { TopicMessages } from './records.ts'
  * Connects a transactional producer and initialises it (KIP-98), which ends whatever a predecessor of the same id had
  * open and fences it: when this resolves, what that predecessor committed is all that it will ever have committed.
  */
-export const openProducer = async (kafka: Kafka, transactionalId: string): Promise<Producer> => {
-  const producer = kafka.producer({
-    transactionalId,
-    transactionTimeout: kafka.config.transactionTimeoutMs,
-  })
+export const openProducer = async (
+  kafka: Kafka,
+  transactionalId: string,
+  transactionTimeout = kafka.config.transactionTimeoutMs,
+): Promise<Producer> => {
+  const producer = kafka.producer({ transactionalId, transactionTimeout })
   try {
     await producer.connect()
     // The only way to make kafkajs initialise: the first transaction does, and an empty one sends nothing else.

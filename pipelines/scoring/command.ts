@@ -1,25 +1,12 @@
-import { deadLetter } from '../../connectors/dead-letters.ts'
-import { createKafka, type KafkaSettings } from '../../connectors/kafka/client.ts'
+import { createKafka } from '../../connectors/kafka/client.ts'
 import { runStage } from '../../connectors/kafka/run-stage.ts'
-import { createRegistry, type registryConfig } from '../../connectors/registry.ts'
-import { encodeOcsf } from '../../connectors/sinks/ocsf.ts'
-import { loadBaseline } from '../../models/baseline/load.ts'
-import { createOnnxDetector } from '../../models/onnx/onnx-detector.ts'
 import type { Command } from '../../runtime/command.ts'
-import type { SectionValues } from '../../runtime/config.ts'
+import { SentinelError } from '../../runtime/errors.ts'
 import type { Service } from '../../runtime/lifecycle.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Metrics } from '../../runtime/metrics.ts'
-import { topicCatalogue, type topicsConfig } from '../../schemas/topics.ts'
-import { createScoringStage, type scoringConfig } from './scoring.ts'
-
-/** The settings that scoring reads. */
-export interface ScoringConfig {
-  readonly kafka: KafkaSettings
-  readonly topics: SectionValues<typeof topicsConfig>
-  readonly registry: SectionValues<typeof registryConfig>
-  readonly scoring: SectionValues<typeof scoringConfig>
-}
+import { assembleScoring, type ScoringConfig } from './assemble.ts'
+import { rescoreOptions, runRescore } from './rescore-command.ts'
 
 interface ScoringDeps {
   readonly config: ScoringConfig
@@ -32,31 +19,7 @@ interface ScoringDeps {
  * NS_SCHEMA_INCOMPATIBLE, NS_TOPIC_MISSING, NS_SERVICE_UNREACHABLE.
  */
 export const startScoring = async ({ config, log, metrics }: ScoringDeps): Promise<Service> => {
-  const topics = topicCatalogue(config.topics)
-  const registry = createRegistry(config.registry)
-  const [event, threat, entityState] = await Promise.all([
-    registry.codec('Event', topics.events.name),
-    registry.codec('Threat', topics.threats.name),
-    registry.codec('EntityState', topics.entityState.name),
-  ])
-  const detector = await createOnnxDetector(loadBaseline())
-  const stage = createScoringStage({
-    group: `${config.topics.prefix}scoring`,
-    topics: {
-      events: topics.events.name,
-      threats: topics.threats.name,
-      entityState: topics.entityState.name,
-    },
-    codecs: { event, threat, entityState },
-    detector,
-    sinks: [{ topic: topics.threatsOcsf.name, encode: encodeOcsf }],
-    deadLetter: (record, error) =>
-      deadLetter({ topic: topics.deadLetters.name, stage: 'scoring', record, error }),
-    metrics,
-    threshold: config.scoring.threshold,
-    maxEntities: config.scoring.maxEntities,
-    maxRecordBytes: config.kafka.maxRecordBytes,
-  })
+  const { stage, detector } = await assembleScoring({ config, metrics })
   const service = await runStage({ kafka: createKafka({ config: config.kafka, log }), stage, log, metrics })
   return {
     ...service,
@@ -69,6 +32,22 @@ export const startScoring = async ({ config, log, metrics }: ScoringDeps): Promi
 
 /** `netsentinel score`. */
 export const score: Command<ScoringConfig> = {
-  summary: 'Score events with the model in force: events to threats.',
-  run: async context => context.supervise([await startScoring(context)]),
+  summary: 'Score events with the model in force: events to threats. With --into, score them again.',
+  details: [
+    'Without options this is the live stage. With --into TOPIC it reads events once more from where the topic begins to',
+    'where it ends now, scores them from empty state as the live stage did, writes the threats to TOPIC and ends. Live',
+    'offsets, states and threats are not touched. Events before --from still make state, as far as they are kept: what an',
+    'entity did before decides how its next event scores. SCORING_MAX_ENTITIES must be what it was. TOPIC is made when it',
+    'is missing, and must be empty otherwise; TOPIC_PREFIX is put before it. All threats of a run become readable at its',
+    'end, or none: it is one transaction. Compare with: netsentinel diff threats TOPIC.',
+  ].join('\n'),
+  options: rescoreOptions,
+  run: async context => {
+    if (context.options['into'] !== undefined) return runRescore(context)
+    const given = Object.keys(rescoreOptions).filter(name => context.options[name] !== undefined)
+    if (given.length > 0) {
+      throw new SentinelError('NS_USAGE', `score: --${given[0]} is for scoring again: it needs --into TOPIC`)
+    }
+    return context.supervise([await startScoring(context)])
+  },
 }

@@ -1,0 +1,67 @@
+import { deadLetter } from '../../connectors/dead-letters.ts'
+import type { KafkaSettings } from '../../connectors/kafka/client.ts'
+import type { Stage } from '../../connectors/kafka/stage.ts'
+import { createRegistry, type registryConfig } from '../../connectors/registry.ts'
+import { encodeOcsf } from '../../connectors/sinks/ocsf.ts'
+import { loadBaseline } from '../../models/baseline/load.ts'
+import type { Detector, TrainedModel } from '../../models/detector.ts'
+import { createOnnxDetector } from '../../models/onnx/onnx-detector.ts'
+import type { SectionValues } from '../../runtime/config.ts'
+import type { Metrics } from '../../runtime/metrics.ts'
+import { topicCatalogue, type topicsConfig } from '../../schemas/topics.ts'
+import { createScoringStage, type ScoringDeps, type scoringConfig } from './scoring.ts'
+
+/** The settings that scoring reads. */
+export interface ScoringConfig {
+  readonly kafka: KafkaSettings
+  readonly topics: SectionValues<typeof topicsConfig>
+  readonly registry: SectionValues<typeof registryConfig>
+  readonly scoring: SectionValues<typeof scoringConfig>
+}
+
+/** What the stage is made of. */
+interface AssembleDeps {
+  readonly config: ScoringConfig
+  readonly metrics: Metrics
+  /** The model that ships when not given. */
+  readonly model?: TrainedModel
+  /** Full name of the topic that threats go to, in place of the live one. */
+  readonly threats?: string
+  /** Makes the dead letter of a record that cannot be scored, in place of the live ones. */
+  readonly deadLetter?: ScoringDeps['deadLetter']
+}
+
+/**
+ * Makes the scoring stage as the configuration has it, with its detector, which is to be closed after it. Throws
+ * NS_MODEL_REFUSED, NS_SCHEMA_INCOMPATIBLE, NS_SERVICE_UNREACHABLE.
+ */
+export const assembleScoring = async ({
+  config,
+  metrics,
+  ...chosen
+}: AssembleDeps): Promise<{ stage: Stage; detector: Detector }> => {
+  const topics = topicCatalogue(config.topics)
+  const threats = chosen.threats ?? topics.threats.name
+  const registry = createRegistry(config.registry)
+  const [event, threat, entityState] = await Promise.all([
+    registry.codec('Event', topics.events.name),
+    registry.codec('Threat', threats),
+    registry.codec('EntityState', topics.entityState.name),
+  ])
+  const detector = await createOnnxDetector(chosen.model ?? loadBaseline())
+  const stage = createScoringStage({
+    group: `${config.topics.prefix}scoring`,
+    topics: { events: topics.events.name, threats, entityState: topics.entityState.name },
+    codecs: { event, threat, entityState },
+    detector,
+    sinks: [{ topic: topics.threatsOcsf.name, encode: encodeOcsf }],
+    deadLetter:
+      chosen.deadLetter ??
+      ((record, error) => deadLetter({ topic: topics.deadLetters.name, stage: 'scoring', record, error })),
+    metrics,
+    threshold: config.scoring.threshold,
+    maxEntities: config.scoring.maxEntities,
+    maxRecordBytes: config.kafka.maxRecordBytes,
+  })
+  return { stage, detector }
+}
