@@ -1,40 +1,89 @@
-import type { InputRecord, PartitionTask } from './stage.ts'
+import { aborted } from '../../runtime/lifecycle.ts'
+import type { Log } from '../../runtime/log.ts'
+import type { Metrics } from '../../runtime/metrics.ts'
+import type { Flow } from './flow.ts'
+import type { Positions } from './positions.ts'
+import type { InputRecord, PartitionTask, Stage } from './stage.ts'
 
-/** The reading back of one changelog partition into a task. */
-export interface Restore {
-  /** Resolves with the number of records when everything before `end` has been read; rejects when the task throws. */
-  readonly done: Promise<number>
-  /** Hands records to the task; `next` is the offset after them and after all that was filtered out behind them. */
-  feed(records: readonly InputRecord[], next: number): Promise<void>
-  /** Everything before `next` held nothing to read: markers, aborted records, holes that compaction left. */
-  skip(next: number): void
-  cancel(reason: Error): void
+/** A task with the state of its changelog, and how many records made it. */
+interface Restored {
+  readonly task: PartitionTask
+  readonly records: number
 }
 
-/**
- * Reads a changelog into a task up to `end`, the end of the log when the producer before was fenced. Nothing is written
- * behind it meanwhile: this partition's own producer is the only writer.
- */
-export const createRestore = (task: PartitionTask, end: number): Restore => {
-  const { promise: done, resolve, reject } = Promise.withResolvers<number>()
-  // Awaited by who began it; a rejection that comes before that must not count as unhandled.
-  done.catch(() => undefined)
-  let count = 0
-  const skip = (next: number) => {
-    if (next >= end) resolve(count)
+/** Makes tasks of one partition whose state is that of its changelog. */
+export interface Changelog {
+  /**
+   * A new task that has read the changelog up to the end that it has now, when the producer before is fenced: nothing is
+   * written behind it meanwhile, since this partition's own producer is the only writer. Throws what the task throws, and
+   * the reason of `signal` when that is aborted.
+   */
+  restore(signal: AbortSignal): Promise<Restored>
+  /** Takes what was fetched: records, or nothing readable (markers, aborted ones, holes), up to `next`. */
+  feed(records: readonly InputRecord[], next: number): Promise<void>
+}
+
+interface Reading {
+  readonly task: PartitionTask
+  readonly end: number
+  count: number
+  readonly done: PromiseWithResolvers<void>
+}
+
+/** Makes the changelog of one partition; a stage without one gets empty tasks. */
+export const createChangelog = (deps: {
+  readonly stage: Stage
+  readonly partition: number
+  readonly positions: Positions
+  readonly flow: Flow
+  readonly log: Log
+  readonly metrics: Metrics
+}): Changelog => {
+  const { stage, partition, positions, flow, log, metrics } = deps
+  const { changelog: topic } = stage
+  let reading: Reading | undefined
+
+  const read = async (
+    task: PartitionTask,
+    low: number,
+    end: number,
+    signal: AbortSignal,
+  ): Promise<number> => {
+    if (topic === undefined || low >= end) return 0
+    const started = performance.now()
+    const mine: Reading = { task, end, count: 0, done: Promise.withResolvers() }
+    reading = mine
+    try {
+      flow.start(topic, partition, low)
+      await Promise.race([mine.done.promise, aborted(signal)])
+      signal.throwIfAborted()
+    } finally {
+      reading = undefined
+      if (!signal.aborted) flow.pause(topic, partition)
+    }
+    metrics.restores.inc({ stage: stage.name })
+    log.info({ records: mine.count, ms: Math.round(performance.now() - started) }, 'state restored')
+    return mine.count
   }
+
   return {
-    done,
+    restore: async signal => {
+      const task = stage.createTask(partition)
+      if (topic === undefined) return { task, records: 0 }
+      const { low, high } = await positions.range(topic, partition)
+      signal.throwIfAborted()
+      return { task, records: await read(task, low, high, signal) }
+    },
     feed: async (records, next) => {
+      const mine = reading
+      if (mine === undefined) return
       try {
-        await task.restore(records)
-        count += records.length
-        skip(next)
+        if (records.length > 0) await mine.task.restore(records)
+        mine.count += records.length
+        if (next >= mine.end) mine.done.resolve()
       } catch (error) {
-        reject(error)
+        mine.done.reject(error)
       }
     },
-    skip,
-    cancel: reject,
   }
 }

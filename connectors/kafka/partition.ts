@@ -3,22 +3,17 @@ import type { Producer } from 'kafkajs'
 import { SentinelError, toSentinelError } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Metrics } from '../../runtime/metrics.ts'
-import { createRestore, type Restore } from './changelog.ts'
+import { createChangelog } from './changelog.ts'
 import { HEARTBEAT_MS, type Kafka } from './client.ts'
 import { compressionType } from './codecs.ts'
 import { isFenced, toKafkaError } from './errors.ts'
+import type { Flow } from './flow.ts'
+import { createInputs, inputsOf } from './inputs.ts'
 import { planBatch } from './plan.ts'
-import { type Positions, startOffset } from './positions.ts'
+import type { Positions } from './positions.ts'
 import { planSends, type TopicMessages } from './records.ts'
 import type { InputRecord, PartitionTask, Stage } from './stage.ts'
 import { openProducer, runTransaction } from './transaction.ts'
-
-/** What a partition needs of the consumer: where it reads on, and whether. */
-export interface Flow {
-  pause(topic: string, partition: number): void
-  /** Reads on at `offset`. */
-  start(topic: string, partition: number, offset: number): void
-}
 
 interface PartitionDeps {
   readonly kafka: Kafka
@@ -34,6 +29,8 @@ interface PartitionDeps {
 
 /** A batch as it was fetched. */
 export interface FetchedBatch {
+  /** The input that it is of. */
+  readonly topic: string
   readonly records: readonly InputRecord[]
   /** Offset that was asked for. */
   readonly fetched: number
@@ -41,9 +38,12 @@ export interface FetchedBatch {
   readonly next: number
 }
 
-/** One input partition in the hands of this member of the group. */
+/** One partition number of the inputs in the hands of this member of the group. */
 export interface OwnedPartition {
-  /** Takes the partition, or takes it anew: fences the predecessor, then finds where to read on, restores, resumes. */
+  /**
+   * Takes the partition, or takes it anew: fences the predecessor, then finds where to read on, restores, reads the side
+   * inputs up to their present ends, and last reads the main one.
+   */
   take(): void
   /** Gives it up: nothing is written any more, state in memory is dropped. */
   release(): void
@@ -52,8 +52,8 @@ export interface OwnedPartition {
    * is being taken anew and the records will come again.
    */
   accept(batch: FetchedBatch): Promise<boolean>
-  /** Everything read before `next` was filtered out; keeps the committed offset up with it, so that lag reads 0. */
-  skip(next: number): void
+  /** Everything read of an input before `next` was filtered out; the committed offset follows, so that lag reads 0. */
+  skip(topic: string, next: number): void
   /** Records, or nothing readable, of the changelog up to `next`. */
   restored(records: readonly InputRecord[], next: number): Promise<void>
   /** Why it does not progress at the moment, in words. */
@@ -66,32 +66,27 @@ export interface OwnedPartition {
 const backoffMs = (failures: number): number =>
   Math.min(10_000, 100 * 2 ** Math.min(failures, 10)) * (0.5 + Math.random())
 
-/** Nobody wants this any more: the partition was released or taken anew meanwhile. */
-const superseded = () => new Error('superseded')
-
 /**
- * Makes the owner of one partition. It is in one of three states: released, being taken, or active; `generation` counts
- * the changes, so that work which outlived its generation can tell. Batches and takings of it never overlap.
+ * Makes the owner of one partition. It is in one of three states: released, being taken, or active; each change aborts
+ * the signal of the state before, so that work which outlived it can tell. Batches and takings of it never overlap.
  */
 export const createPartition = (deps: PartitionDeps): OwnedPartition => {
-  const { kafka, stage, partition, positions, flow, metrics } = deps
+  const { kafka, stage, partition, flow, metrics } = deps
   const name = `${stage.input}-${partition}`
   const log = deps.log.child({ stage: stage.name, topic: stage.input, partition })
   const transactionalId = `${stage.group}-${stage.input}-${partition}`
   const { maxMessageBytes, maxRecordBytes, compression } = kafka.config
+  const inputs = createInputs(deps)
+  const changelog = createChangelog({ ...deps, log })
 
-  let generation = 0
+  let state = new AbortController()
   let active = false
+  /** Whether the main input is read, too. */
+  let open = false
   let producer: Producer | undefined
   let task: PartitionTask | undefined
-  /** Offset of the next record, up to which `task` holds the effects of every record; the committed one when known. */
-  let position = -1
-  /** Offset up to which everything from `position` on is known to hold nothing to read. */
-  let skipped = -1
-  let restore: Restore | undefined
   let failures = 0
   let trouble: string | undefined
-  let waiting = new AbortController()
   let tail: Promise<unknown> = Promise.resolve()
   const closings = new Set<Promise<void>>()
 
@@ -115,15 +110,14 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
     closings.add(closing)
   }
 
-  const supersede = () => {
-    generation++
+  const supersede = (): AbortSignal => {
+    state.abort()
+    state = new AbortController()
     active = false
-    waiting.abort()
-    waiting = new AbortController()
-    restore?.cancel(superseded())
+    open = false
     discard(producer)
     producer = undefined
-    return generation
+    return state.signal
   }
 
   const fatal = (error: SentinelError) => {
@@ -131,76 +125,62 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
     deps.fatal(error)
   }
 
-  const restoreTask = async (mine: number): Promise<{ task: PartitionTask; records: number }> => {
-    const fresh = stage.createTask(partition)
-    if (stage.changelog === undefined) return { task: fresh, records: 0 }
-    const { low, high } = await positions.range(stage.changelog, partition)
-    if (mine !== generation) throw superseded()
-    if (low >= high) return { task: fresh, records: 0 }
-    const started = performance.now()
-    const reading = createRestore(fresh, high)
-    restore = reading
-    try {
-      flow.start(stage.changelog, partition, low)
-      const records = await reading.done
-      log.info({ records, ms: Math.round(performance.now() - started) }, 'state restored')
-      return { task: fresh, records }
-    } finally {
-      if (restore === reading) restore = undefined
-      if (mine === generation) flow.pause(stage.changelog, partition)
-      metrics.restores.inc({ stage: stage.name })
+  /** Finds where the group goes on in each input, and a task that stands there. */
+  const recover = async (signal: AbortSignal): Promise<void> => {
+    const starts = await inputs.find()
+    signal.throwIfAborted()
+    if (task === undefined || !inputs.standAt(starts)) {
+      task = undefined
+      const { task: restored, records } = await changelog.restore(signal)
+      if (records > 0 && !starts.some(each => each.topic === stage.input && each.committed)) {
+        throw new SentinelError(
+          'NS_OFFSET_LOST',
+          `${name}: ${stage.group} has no committed offset, but ${stage.changelog} holds the state of ${records} records: its offsets have expired or were deleted`,
+        )
+      }
+      task = restored
     }
+    inputs.set(starts)
   }
 
-  const findPosition = async (mine: number): Promise<number> => {
-    const where = { group: stage.group, topic: stage.input, partition }
-    const committed = await positions.committed(stage.group, stage.input, partition)
-    const start = startOffset(committed, await positions.range(stage.input, partition), where)
-    if (task !== undefined && position === start) return start
-    task = undefined
-    const { task: restored, records } = await restoreTask(mine)
-    if (committed === undefined && records > 0) {
-      throw new SentinelError(
-        'NS_OFFSET_LOST',
-        `${name}: ${stage.group} has no committed offset, but ${stage.changelog} holds the state of ${records} records: its offsets have expired or were deleted`,
-      )
-    }
-    task = restored
-    position = start
-    return start
+  /** Reads the main input on, once all that the side inputs held when the partition was taken is known. */
+  const openMain = () => {
+    if (open || !inputs.caughtUp()) return
+    open = true
+    flow.start(stage.input, partition, inputs.position(stage.input))
   }
 
-  const takeOnce = async (mine: number): Promise<void> => {
+  const takeOnce = async (signal: AbortSignal): Promise<void> => {
     const fresh = await openProducer(kafka, transactionalId)
     let kept = false
     try {
-      // The batch that an earlier generation began can no longer commit, but it may just have; wait for its end.
-      const start = await serially(async () => {
-        if (mine !== generation) throw superseded()
-        return findPosition(mine)
+      // The batch that an earlier state began can no longer commit, but it may just have; wait for its end.
+      await serially(async () => {
+        signal.throwIfAborted()
+        await recover(signal)
       })
-      if (mine !== generation) throw superseded()
-      flow.start(stage.input, partition, start)
+      signal.throwIfAborted()
+      for (const side of stage.sideInputs ?? []) flow.start(side, partition, inputs.position(side))
+      openMain()
       kept = true
       producer = fresh
-      skipped = start
       active = true
       trouble = undefined
-      log.debug({ offset: start }, 'partition taken')
+      log.debug({ offset: inputs.position(stage.input) }, 'partition taken')
     } finally {
       if (!kept) discard(fresh)
     }
   }
 
-  const take = async (mine: number, delayMs: number): Promise<void> => {
+  const take = async (signal: AbortSignal, delayMs: number): Promise<void> => {
     let delay = delayMs
-    while (mine === generation) {
+    while (!signal.aborted) {
       try {
-        if (delay > 0) await sleep(delay, undefined, { signal: waiting.signal })
-        await takeOnce(mine)
+        if (delay > 0) await sleep(delay, undefined, { signal })
+        await takeOnce(signal)
         return
       } catch (error) {
-        if (mine !== generation) return
+        if (signal.aborted) return
         const problem = toKafkaError(error, `taking over ${name}`)
         if (problem.outcome !== 'retriable') return fatal(problem)
         trouble = problem.message
@@ -211,86 +191,83 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
   }
 
   const takeAnew = (delayMs: number) => {
-    const mine = supersede()
-    take(mine, delayMs).catch((error: unknown) => fatal(toSentinelError(error)))
+    const signal = supersede()
+    take(signal, delayMs).catch((error: unknown) => fatal(toSentinelError(error)))
   }
 
   /** After any error the producer is done with, and so is everything that was believed about the partition. */
-  const failed = (mine: number, error: unknown, from: number) => {
+  const failed = (signal: AbortSignal, error: unknown, topic: string, from: number) => {
     metrics.transactions.inc({ stage: stage.name, outcome: 'failed' })
-    const problem = toKafkaError(error, `processing ${name} from offset ${from}`)
-    if (mine !== generation) return
+    const problem = toKafkaError(error, `processing ${topic}-${partition} from offset ${from}`)
+    if (signal.aborted) return
     if (problem.outcome !== 'retriable') return fatal(problem)
     failures++
     // A member that was thought dead learns from its next heartbeat that it has lost the partition: it waits for that
     // before it fences the new owner in turn.
     const delay = Math.max(isFenced(error) ? 1.2 * HEARTBEAT_MS : 0, backoffMs(failures))
     trouble = problem.message
-    log.warn({ code: problem.code, offset: from, retryMs: Math.round(delay) }, problem.message)
-    flow.pause(stage.input, partition)
+    log.warn({ code: problem.code, topic, offset: from, retryMs: Math.round(delay) }, problem.message)
+    for (const input of inputsOf(stage)) flow.pause(input, partition)
     takeAnew(delay)
   }
 
-  const commit = async (owner: Producer, sends: readonly TopicMessages[][], next: number) => {
+  const commit = async (owner: Producer, sends: readonly TopicMessages[][], topic: string, next: number) => {
     await runTransaction(owner, {
       sends,
       compression: compressionType(compression),
       group: stage.group,
-      input: stage.input,
       partition,
-      next,
+      offsets: inputs.toCommit(topic, next),
     })
     failures = 0
     metrics.transactions.inc({ stage: stage.name, outcome: 'committed' })
   }
 
   const process = async (batch: FetchedBatch): Promise<boolean> => {
-    const mine = generation
+    const { signal } = state
     const [owner, current] = [producer, task]
+    const { topic, fetched, next } = batch
     if (!active || owner === undefined || current === undefined) return false
-    if (batch.fetched !== position && batch.fetched !== skipped) {
-      fatal(
-        new SentinelError(
-          'NS_OFFSET_LOST',
-          `${name}: offset ${batch.fetched} was fetched where ${position} is next`,
-        ),
-      )
+    const from = inputs.position(topic)
+    if (!inputs.expects(topic, fetched)) {
+      const message = `${topic}-${partition}: offset ${fetched} was fetched where ${from} is next`
+      fatal(new SentinelError('NS_OFFSET_LOST', message))
       return false
     }
     const started = performance.now()
-    const from = position
     try {
       const result = await current.process(batch.records)
       const outputs = planBatch(result, stage, partition, maxRecordBytes)
-      await commit(owner, planSends(outputs, maxMessageBytes), batch.next)
+      await commit(owner, planSends(outputs, maxMessageBytes), topic, next)
       // From here on the effects are facts, whoever owns the partition by now.
       result.committed()
-      position = batch.next
-      skipped = batch.next
+      inputs.advance(topic, next)
       count(batch, outputs)
       metrics.batchSeconds.observe({ stage: stage.name }, (performance.now() - started) / 1000)
-      return mine === generation
+      if (signal.aborted) return false
+      openMain()
+      return true
     } catch (error) {
-      failed(mine, error, from)
+      failed(signal, error, topic, from)
       return false
     }
   }
 
   const count = (batch: FetchedBatch, outputs: readonly { readonly topic: string }[]) => {
-    metrics.recordsIn.inc({ stage: stage.name, topic: stage.input }, batch.records.length)
+    metrics.recordsIn.inc({ stage: stage.name, topic: batch.topic }, batch.records.length)
     const perTopic = Map.groupBy(outputs, output => output.topic)
     for (const [topic, some] of perTopic) metrics.recordsOut.inc({ stage: stage.name, topic }, some.length)
   }
 
-  const commitSkipped = async (next: number): Promise<void> => {
-    const mine = generation
+  const commitSkipped = async (topic: string, next: number): Promise<void> => {
+    const { signal } = state
     const owner = producer
-    if (!active || owner === undefined || next <= position) return
+    if (!active || owner === undefined || !inputs.behind(topic, next)) return
     try {
-      await commit(owner, [], next)
-      position = next
+      await commit(owner, [], topic, next)
+      inputs.advance(topic, next)
     } catch (error) {
-      failed(mine, error, position)
+      failed(signal, error, topic, inputs.position(topic))
     }
   }
 
@@ -302,16 +279,13 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
       trouble = undefined
     },
     // Refused at once: while it waited for the partition to be taken, no fetch could bring the changelog for that.
-    accept: async batch => active && serially(() => process(batch)),
-    skip: next => {
-      if (next <= skipped) return
-      skipped = next
-      serially(() => commitSkipped(next)).catch((error: unknown) => fatal(toSentinelError(error)))
+    accept: async batch => active && (open || batch.topic !== stage.input) && serially(() => process(batch)),
+    skip: (topic, next) => {
+      if (!active || !inputs.skip(topic, next)) return
+      openMain()
+      serially(() => commitSkipped(topic, next)).catch((error: unknown) => fatal(toSentinelError(error)))
     },
-    restored: async (records, next) => {
-      if (records.length > 0) await restore?.feed(records, next)
-      else restore?.skip(next)
-    },
+    restored: (records, next) => changelog.feed(records, next),
     trouble: () => trouble,
     close: async () => {
       supersede()

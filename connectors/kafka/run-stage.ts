@@ -7,7 +7,9 @@ import { checkKafka, partitionCount } from './admin.ts'
 import { createCoPartitionAssigner } from './assigner.ts'
 import type { Kafka } from './client.ts'
 import { watchConsumer, withHeartbeat } from './consumer.ts'
-import { createPartition, type Flow, type OwnedPartition } from './partition.ts'
+import { createFlow } from './flow.ts'
+import { inputsOf } from './inputs.ts'
+import { createPartition, type OwnedPartition } from './partition.ts'
 import { createPositions } from './positions.ts'
 import { fetchedOffset, toInputRecords } from './records.ts'
 import type { Stage } from './stage.ts'
@@ -27,14 +29,15 @@ export interface RunStageDeps {
  *
  * Resolves when the member has joined. The service fails with NS_OFFSET_LOST when records are gone that were not read,
  * NS_CONSUMER_CRASHED, and whatever fatal error the stage throws; it rides out what is transient.
- * Throws NS_TOPIC_MISSING, NS_TOPIC_MISMATCH (changelog and input differ in partitions), NS_SERVICE_UNREACHABLE.
+ * Throws NS_TOPIC_MISSING, NS_TOPIC_MISMATCH (its topics differ in their number of partitions), NS_SERVICE_UNREACHABLE.
  */
 export const runStage = async ({ kafka, stage, log: parent, metrics }: RunStageDeps): Promise<Service> => {
   const log = parent.child({ stage: stage.name })
   const { failed, fail } = createFailure()
   const closer = createCloser()
   const partitions = new Map<number, OwnedPartition>()
-  const topics = stage.changelog === undefined ? [stage.input] : [stage.input, stage.changelog]
+  const inputs = inputsOf(stage)
+  const topics = stage.changelog === undefined ? inputs : [...inputs, stage.changelog]
   const count = await countPartitions(kafka, topics)
 
   const positions = createPositions(kafka)
@@ -65,23 +68,14 @@ export const runStage = async ({ kafka, stage, log: parent, metrics }: RunStageD
     joined: assignment => assign(assignment[stage.input] ?? []),
     filtered: (topic, partition, next) => {
       const owned = partitions.get(partition)
-      if (topic === stage.input) owned?.skip(next)
+      if (inputs.includes(topic)) owned?.skip(topic, next)
       // Nothing but the count of what was read changes: an error of the task cannot come from here.
       else owned?.restored([], next).catch((error: unknown) => log.error({ err: error }, 'restore'))
     },
   })
   closer.add(() => watch.close())
 
-  const flow: Flow = {
-    pause: (topic, partition) => {
-      if (watch.running()) consumer.pause([{ topic, partitions: [partition] }])
-    },
-    start: (topic, partition, offset) => {
-      if (!watch.running()) throw new SentinelError('NS_SERVICE_UNREACHABLE', 'the consumer is reconnecting')
-      consumer.seek({ topic, partition, offset: String(offset) })
-      consumer.resume([{ topic, partitions: [partition] }])
-    },
-  }
+  const flow = createFlow(consumer, watch)
   const pauseAll = () => {
     for (const topic of topics) for (const partition of partitions.keys()) flow.pause(topic, partition)
   }
@@ -108,8 +102,8 @@ export const runStage = async ({ kafka, stage, log: parent, metrics }: RunStageD
     const next = Number(batch.lastOffset()) + 1
     const records = toInputRecords(batch)
     const done = await withHeartbeat(heartbeat, async () => {
-      if (batch.topic === stage.input) {
-        return owned.accept({ records, fetched: fetchedOffset(batch), next })
+      if (inputs.includes(batch.topic)) {
+        return owned.accept({ topic: batch.topic, records, fetched: fetchedOffset(batch), next })
       }
       await owned.restored(records, next)
       return true
@@ -120,7 +114,10 @@ export const runStage = async ({ kafka, stage, log: parent, metrics }: RunStageD
   }
 
   try {
-    await startConsumer(consumer, topics, { eachBatch, partitionsConsumedConcurrently: count })
+    await startConsumer(consumer, topics, {
+      eachBatch,
+      partitionsConsumedConcurrently: count * inputs.length,
+    })
     await watch.firstJoin
   } catch (error) {
     await closer.close()
@@ -138,11 +135,11 @@ export const runStage = async ({ kafka, stage, log: parent, metrics }: RunStageD
 
 const startConsumer = async (
   consumer: Consumer,
-  topics: string[],
+  topics: readonly string[],
   run: Pick<Parameters<Consumer['run']>[0] & object, 'eachBatch' | 'partitionsConsumedConcurrently'>,
 ) => {
   await consumer.connect()
-  await consumer.subscribe({ topics, fromBeginning: true })
+  await consumer.subscribe({ topics: [...topics], fromBeginning: true })
   await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, ...run })
 }
 
@@ -153,7 +150,7 @@ const countPartitions = async (kafka: Kafka, topics: readonly string[]): Promise
     if (each !== count) {
       throw new SentinelError(
         'NS_TOPIC_MISMATCH',
-        `${topic} has ${each} partitions and ${input} has ${count}: a changelog needs as many as its input`,
+        `${topic} has ${each} partitions and ${input} has ${count}: what a stage reads needs as many as its input`,
       )
     }
   }

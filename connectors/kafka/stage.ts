@@ -56,14 +56,15 @@ export interface PartitionTask {
   /** Takes records of the changelog partition, in log order, before the first batch. */
   restore(records: readonly InputRecord[]): Promise<void>
   /**
-   * Works out what a batch comes to, without changing the state that later batches see until `committed()`. The result
-   * may not depend on how records were cut into batches. A poison record becomes a dead letter among the outputs.
+   * Works out what a batch comes to, without changing the state that later batches see until `committed()`. The records
+   * are of one topic, which `record.topic` names: the input or a side input. The result may not depend on how records
+   * were cut into batches. A poison record becomes a dead letter among the outputs.
    * Throws retriable or fatal SentinelErrors only.
    */
   process(records: readonly InputRecord[]): Promise<BatchResult>
 }
 
-/** A stage of the pipeline: a consumer group over one topic whose effects are transactional. */
+/** A stage of the pipeline: a consumer group over its inputs whose effects are transactional. */
 export interface Stage {
   /** Short name, e.g. `scoring`: in logs and metrics. */
   readonly name: string
@@ -71,6 +72,12 @@ export interface Stage {
   readonly group: string
   /** Topic that is read. */
   readonly input: string
+  /**
+   * Further topics, with as many partitions as `input`, whose records reach the task of the same partition number, exactly
+   * once as well. When a partition is taken, each is read up to the end that it has then before `input` is read on; after
+   * that nothing is promised about the order between topics.
+   */
+  readonly sideInputs?: readonly string[]
   /** Compacted topic, with as many partitions as `input`, that holds the state; none for a stateless stage. */
   readonly changelog?: string
   createTask(partition: number): PartitionTask

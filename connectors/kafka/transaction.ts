@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { CompressionTypes, Producer, Transaction } from 'kafkajs'
 import type { Kafka } from './client.ts'
 import { isConcurrentTransaction } from './errors.ts'
+import type { InputOffset } from './inputs.ts'
 import type { TopicMessages } from './records.ts'
 
 /**
@@ -32,10 +33,9 @@ export interface TransactionContent {
   readonly sends: readonly TopicMessages[][]
   readonly compression: CompressionTypes
   readonly group: string
-  readonly input: string
   readonly partition: number
-  /** Offset of the next record to read. */
-  readonly next: number
+  /** Where the group reads on in inputs of that partition number. */
+  readonly offsets: readonly InputOffset[]
 }
 
 const OFFSETS_ATTEMPTS = 200
@@ -61,10 +61,13 @@ export const runTransaction = async (producer: Producer, content: TransactionCon
  * without outputs that one comes first. Nothing has been added by then, so it is repeated as it is.
  */
 const sendOffsets = async (transaction: Transaction, content: TransactionContent): Promise<void> => {
-  const { group, input, partition, next } = content
+  const { group, partition } = content
   const offsets = {
     consumerGroupId: group,
-    topics: [{ topic: input, partitions: [{ partition, offset: String(next) }] }],
+    topics: content.offsets.map(({ topic, next }) => ({
+      topic,
+      partitions: [{ partition, offset: String(next) }],
+    })),
   }
   for (let attempt = 1; ; attempt++) {
     try {

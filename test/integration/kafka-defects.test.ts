@@ -144,9 +144,8 @@ describe('defects 2 and 3: a lost answer', () => {
 describe('defects 4, 5 and 12: transactions back to back', () => {
   const content = (group: string, input: string, next: number) => ({
     group,
-    input,
     partition: 0,
-    next,
+    offsets: [{ topic: input, next }],
     compression,
   })
 

@@ -17,12 +17,18 @@ export const countingTopicsSchema = z.strictObject({
   input: z.string(),
   output: z.string(),
   changelog: z.string(),
+  /** A side input; its keys are counted apart. */
+  side: z.string().optional(),
 })
 
 /** Values of {@link countingTopicsSchema}. */
 export type CountingTopics = z.output<typeof countingTopicsSchema>
 
 const keyOf = (record: InputRecord): string => record.key?.toString() ?? ''
+
+/** The key that a record is counted under: those of the side input begin with `side/`. */
+const countedKey = (record: InputRecord, { side }: CountingTopics): string =>
+  record.topic === side ? `side/${keyOf(record)}` : keyOf(record)
 
 /** What a test can do while a counting stage works. */
 export interface CountingHooks {
@@ -38,6 +44,7 @@ export const countingStage = (topics: CountingTopics, hooks: CountingHooks = {})
   group: topics.group,
   input: topics.input,
   changelog: topics.changelog,
+  ...(topics.side === undefined ? {} : { sideInputs: [topics.side] }),
   createTask: () => {
     const counts = new Map<string, number>()
     return {
@@ -51,7 +58,7 @@ export const countingStage = (topics: CountingTopics, hooks: CountingHooks = {})
         await hooks.before?.(records)
         const changed = new Map<string, number>()
         const outputs = records.map((record): OutputRecord => {
-          const key = keyOf(record)
+          const key = countedKey(record, topics)
           const count = (changed.get(key) ?? counts.get(key) ?? 0) + 1
           changed.set(key, count)
           const value = Buffer.from(`${key}:${count}`)
