@@ -95,30 +95,28 @@ const holds = (ascending: readonly number[], wanted: number): boolean => {
   return ascending[low] === wanted
 }
 
-/** One side of a comparison, in two parts: what is in order, and what is late or there again. */
+/** Reads one side of a comparison; duplicates are reported and left out, and what is out of order is reported. */
 const createReader = (side: Side, placed: AsyncIterable<Placed>, options: DiffOptions) => {
   const iterator = placed[Symbol.asyncIterator]()
   const inOrder: number[] = []
   const late = new Set<number>()
   let count = 0
 
-  /** The next threat that is not a duplicate, and whether its place is behind a later one; undefined at the end. */
-  const next = async (): Promise<{ readonly placed: Placed; readonly late: boolean } | undefined> => {
+  /** The next threat of an event that had none; undefined at the end. */
+  const next = async (): Promise<Placed | undefined> => {
     for (let step = await iterator.next(); !step.done; step = await iterator.next()) {
       count++
       const { threat } = step.value
       const offset = threat.eventOffset
       if (offset > (inOrder.at(-1) ?? Number.NEGATIVE_INFINITY)) {
         inOrder.push(offset)
-        return { placed: step.value, late: false }
+        return step.value
       }
-      if (late.has(offset) || holds(inOrder, offset)) {
-        options.onDifference({ kind: 'duplicate', side, threat: summary(threat) })
-        continue
-      }
+      const again = late.has(offset) || holds(inOrder, offset)
+      options.onDifference({ kind: again ? 'duplicate' : 'order', side, threat: summary(threat) })
+      if (again) continue
       late.add(offset)
-      options.onDifference({ kind: 'order', side, threat: summary(threat) })
-      return { placed: step.value, late: true }
+      return step.value
     }
     return undefined
   }
@@ -168,27 +166,19 @@ export const diffThreats = async (
     }
   }
 
-  /** The next threat of a side that is in order; those that are not are settled on the way. */
-  const advance = async (side: Side): Promise<Placed | undefined> => {
-    for (let step = await readers[side].next(); step !== undefined; step = await readers[side].next()) {
-      if (!step.late) return step.placed
-      settle(side, step.placed)
-    }
-    return undefined
-  }
-
-  let [left, right] = await Promise.all([advance('a'), advance('b')])
+  const next = () => Promise.all([readers.a.next(), readers.b.next()])
+  let [left, right] = await next()
   while (left !== undefined || right !== undefined) {
     const [l, r] = [left?.threat.eventOffset ?? Infinity, right?.threat.eventOffset ?? Infinity]
     if (left !== undefined && right !== undefined && l === r) {
       compare(left, right)
-      ;[left, right] = await Promise.all([advance('a'), advance('b')])
+      ;[left, right] = await next()
     } else if (left !== undefined && l < r) {
       settle('a', left)
-      left = await advance('a')
+      left = await readers.a.next()
     } else if (right !== undefined) {
       settle('b', right)
-      right = await advance('b')
+      right = await readers.b.next()
     }
   }
   for (const side of ['a', 'b'] as const) for (const held of alone[side].values()) report(side, held)

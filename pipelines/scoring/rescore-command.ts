@@ -25,6 +25,9 @@ export const rescoreOptions: Readonly<Record<string, CommandOption>> = {
   },
 }
 
+/** What Kafka takes as a name. */
+const TOPIC_NAME = /^[a-zA-Z0-9._-]{1,200}$/
+
 const PROGRESS_MS = 2_000
 
 const textOption = (options: CommandContext<never>['options'], name: string): string | undefined => {
@@ -57,7 +60,12 @@ const createTally = () => {
 export const runRescore = async (context: CommandContext<ScoringConfig>): Promise<number> => {
   const { log, options, metrics, print, tell, interrupted } = context
   const name = textOption(options, 'into')
-  if (name === undefined) throw new SentinelError('NS_USAGE', 'score: --into takes the name of a topic')
+  if (name === undefined || !TOPIC_NAME.test(name)) {
+    throw new SentinelError(
+      'NS_USAGE',
+      'score: --into takes the name of a topic: letters, digits, dot, dash, _',
+    )
+  }
   const window = windowOf(options)
   const threshold =
     options['threshold'] === undefined
