@@ -10,6 +10,7 @@ import { watch } from './gateway/client/watch-command.ts'
 import { gateway } from './gateway/command.ts'
 import { gatewayConfig } from './gateway/config.ts'
 import { consoleDashboard } from './gateway/console.ts'
+import { dlq } from './pipelines/dead-letters/command.ts'
 import { ingest } from './pipelines/ingest/command.ts'
 import { replay } from './pipelines/ingest/replay.ts'
 import { score } from './pipelines/scoring/command.ts'
@@ -55,6 +56,7 @@ const COMMANDS: Readonly<Record<string, Command<Config>>> = {
   diff,
   gateway,
   replay,
+  dlq,
   watch,
   topics,
   check,

@@ -13,7 +13,6 @@ import {
   secretSpans,
 } from './secret-places.ts'
 
-const DROPPED = '[dropped]'
 /** Shorter secrets are replaced where they are a whole value only: inside a text `a` or `1` most likely means no secret. */
 const SHORTEST_ELSEWHERE = 4
 /** A record with more secrets than this is no honest one; all of its texts are dropped, which bounds the work. */
@@ -123,11 +122,14 @@ const collect = (json: string, found: Set<string>, nesting: number): void => {
   })
 }
 
-/** Makes a redactor. Throws NS_CONFIG_INVALID when secrets are to be hashed and there is no key. */
-export const createRedactor = ({
-  secretsMode,
-  secretsKey,
-}: Pick<SectionValues<typeof sourcesConfig>, 'secretsMode' | 'secretsKey'>): Redactor => {
+/**
+ * Makes a redactor; `dropped` stands in the place of a secret that is not hashed. Throws NS_CONFIG_INVALID when secrets
+ * are to be hashed and there is no key.
+ */
+export const createRedactor = (
+  { secretsMode, secretsKey }: Pick<SectionValues<typeof sourcesConfig>, 'secretsMode' | 'secretsKey'>,
+  dropped = '[dropped]',
+): Redactor => {
   if (secretsMode === 'hash' && secretsKey === undefined)
     throw new SentinelError('NS_CONFIG_INVALID', 'SECRETS_MODE is hash, but there is no SECRETS_KEY')
   const key = secretsMode === 'drop' ? undefined : secretsKey
@@ -142,7 +144,7 @@ export const createRedactor = ({
     hashes.set(secret, made)
     return made
   }
-  const mask = (secret: string): string => hash(secret) ?? DROPPED
+  const mask = (secret: string): string => hash(secret) ?? dropped
 
   const rewrite = (json: string, text: (value: string) => string, nesting: number): string =>
     rewriteScalars(json, (literal, under): string | undefined => {
@@ -159,7 +161,7 @@ export const createRedactor = ({
       }
       if (isEncoded(under)) {
         const bytes = Buffer.from(value, 'base64').toString('latin1')
-        return text(bytes) === bytes ? undefined : JSON.stringify(DROPPED)
+        return text(bytes) === bytes ? undefined : JSON.stringify(dropped)
       }
       const replaced = text(value)
       return replaced === value ? undefined : JSON.stringify(replaced)
@@ -175,7 +177,7 @@ export const createRedactor = ({
       const secrets = [...found].filter(secret => secret.length >= SHORTEST_ELSEWHERE)
       const text =
         secrets.length > MOST_SECRETS
-          ? () => DROPPED
+          ? () => dropped
           : (value: string) => {
               if (found.has(value)) return mask(value)
               const spans = spansOf(value, secrets)

@@ -1,5 +1,5 @@
+import { fitColumns, inert } from '../../runtime/inert.ts'
 import type { Severity, Threat } from '../../schemas/generated.ts'
-import { fitColumns, inert } from './inert.ts'
 
 interface Column {
   readonly title: string

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { fitColumns, inert } from './inert.ts'
+import { fitColumns, inert, inertJson } from './inert.ts'
 
 const NASTY: ReadonlyArray<readonly [name: string, text: string, shown: string]> = [
   ['a colour', '\u001b[31mred', '\\x1b[31mred'],
@@ -49,6 +49,14 @@ describe('inert', () => {
         expect(inert(shown)).toBe(shown)
       }),
     )
+  })
+})
+
+describe('inertJson', () => {
+  it.each(NASTY)('shows %s as an escape that a parser undoes', (_name, text) => {
+    const json = inertJson(JSON.stringify({ [text]: text }))
+    expect(json).toMatch(/^[\x20-\x7e]*$/)
+    expect(JSON.parse(json)).toEqual({ [text]: text })
   })
 })
 

@@ -35,3 +35,11 @@ export const fitColumns = (text: string, columns: number): string => {
   }
   return `${out}…${' '.repeat(Math.max(0, columns - 1 - used))}`
 }
+
+/** The same for a JSON text without white space between its tokens: each becomes the escape that JSON has for it. */
+export const inertJson = (json: string): string =>
+  json.replace(DANGEROUS, character =>
+    Array.from(character.split(''), unit => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`).join(
+      '',
+    ),
+  )
