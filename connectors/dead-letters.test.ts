@@ -29,6 +29,7 @@ describe('a dead letter', () => {
       key: Buffer.from([0, 255]),
       value: Buffer.from([0xff, 0xfe]),
       timestamp: 1_700_000_000_000,
+      poison: 'NS_NOT_JSON',
       headers: {
         kept: [Buffer.from('a'), Buffer.from('b')],
         'ns-code': 'NS_NOT_JSON',

@@ -51,6 +51,7 @@ export const deadLetter = ({
   key: record.key,
   value: record.value,
   timestamp: record.timestamp,
+  poison: error.code,
   headers: {
     ...record.headers,
     [DEAD_LETTER_HEADERS.code]: error.code,

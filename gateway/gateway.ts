@@ -130,7 +130,7 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
       metrics.delivered.inc({ channel }, hub.deliver(channel, textFrame(JSON.stringify(delivery))))
       if (delivery.type === 'threat') {
         const seconds = (now() - delivery.data.event.origin.timestamp) / 1000
-        metrics.endToEndSeconds.observe({ stage: 'gateway' }, Math.max(0, seconds))
+        metrics.endToEndSeconds.observe({ stage: 'gateway', topic: channel }, Math.max(0, seconds))
       }
     })
     closer.add(() => broadcaster.close())

@@ -27,7 +27,7 @@ export const createMetrics = (options: { readonly defaults?: boolean } = {}) => 
     }),
     deadLetters: new Counter({
       name: 'netsentinel_dead_letters_total',
-      help: 'Records sent to dead-letters, by stage and error code.',
+      help: 'Records sent to dead-letters in committed transactions, by stage and error code.',
       labelNames: ['stage', 'code'] as const,
       registers,
     }),
@@ -52,8 +52,10 @@ export const createMetrics = (options: { readonly defaults?: boolean } = {}) => 
     }),
     endToEndSeconds: new Histogram({
       name: 'netsentinel_end_to_end_seconds',
-      help: 'Time from the raw record on its topic to the threat committed or delivered.',
-      labelNames: ['stage'] as const,
+      help:
+        'Time from the timestamp of a record, which is the arrival of its raw record, to its commit on a topic by a ' +
+        'stage, or to its delivery by the gateway. Of a transaction up to 16 records a topic count, evenly spread.',
+      labelNames: ['stage', 'topic'] as const,
       buckets: END_TO_END_SECONDS,
       registers,
     }),

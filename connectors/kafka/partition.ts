@@ -9,6 +9,7 @@ import { compressionType } from './codecs.ts'
 import { isFenced, toKafkaError } from './errors.ts'
 import type { Flow } from './flow.ts'
 import { createInputs, inputsOf } from './inputs.ts'
+import { createMeasures } from './measures.ts'
 import { planBatch } from './plan.ts'
 import type { Positions } from './positions.ts'
 import { planSends, type TopicMessages } from './records.ts'
@@ -78,6 +79,7 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
   const { maxMessageBytes, maxRecordBytes, compression } = kafka.config
   const inputs = createInputs(deps)
   const changelog = createChangelog({ ...deps, log })
+  const measures = createMeasures(deps)
 
   let state = new AbortController()
   let active = false
@@ -242,7 +244,7 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
       // From here on the effects are facts, whoever owns the partition by now.
       result.committed()
       inputs.advance(topic, next)
-      count(batch, outputs)
+      measures.committed(batch, outputs)
       metrics.batchSeconds.observe({ stage: stage.name }, (performance.now() - started) / 1000)
       if (signal.aborted) return false
       openMain()
@@ -251,12 +253,6 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
       failed(signal, error, topic, from)
       return false
     }
-  }
-
-  const count = (batch: FetchedBatch, outputs: readonly { readonly topic: string }[]) => {
-    metrics.recordsIn.inc({ stage: stage.name, topic: batch.topic }, batch.records.length)
-    const perTopic = Map.groupBy(outputs, output => output.topic)
-    for (const [topic, some] of perTopic) metrics.recordsOut.inc({ stage: stage.name, topic }, some.length)
   }
 
   const commitSkipped = async (topic: string, next: number): Promise<void> => {

@@ -1,4 +1,4 @@
-import type { SentinelError } from '../../runtime/errors.ts'
+import type { ErrorCode, SentinelError } from '../../runtime/errors.ts'
 
 /** Headers of a record; a header that occurs more than once is a list. */
 export type Headers = Readonly<Record<string, Buffer | string | readonly (Buffer | string)[]>>
@@ -31,6 +31,8 @@ export interface OutputRecord {
    * replaced by what the stage's `tooLarge` makes of it.
    */
   readonly cause?: InputRecord
+  /** Of a dead letter: why its input could not be taken. It is counted when the transaction has committed. */
+  readonly poison?: ErrorCode
 }
 
 /** A change of the partition's state; a null value removes the key. */

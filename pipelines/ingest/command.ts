@@ -40,10 +40,8 @@ export const startIngest = async ({ config, log, metrics }: IngestDeps): Promise
     normalise: createNormalise(config.sources),
     encodeEvent: event => events.encode(event),
     decodeFramed: bytes => registry.decodeAny(bytes),
-    deadLetter: (record, error) => {
-      metrics.deadLetters.inc({ stage: 'ingest', code: error.code })
-      return deadLetter({ topic: topics.deadLetters.name, stage: 'ingest', record, error })
-    },
+    deadLetter: (record, error) =>
+      deadLetter({ topic: topics.deadLetters.name, stage: 'ingest', record, error }),
   })
   return runStage({ kafka: createKafka({ config: config.kafka, log }), stage, log, metrics })
 }

@@ -7,7 +7,6 @@ import { loadBaseline } from '../../models/baseline/load.ts'
 import type { Detector, TrainedModel } from '../../models/detector.ts'
 import { createOnnxDetector } from '../../models/onnx/onnx-detector.ts'
 import type { SectionValues } from '../../runtime/config.ts'
-import type { Metrics } from '../../runtime/metrics.ts'
 import { topicCatalogue, type topicsConfig } from '../../schemas/topics.ts'
 import { createScoringStage, type ScoringDeps, type scoringConfig } from './scoring.ts'
 
@@ -22,7 +21,6 @@ export interface ScoringConfig {
 /** What the stage is made of. */
 interface AssembleDeps {
   readonly config: ScoringConfig
-  readonly metrics: Metrics
   /** The model that ships when not given. */
   readonly model?: TrainedModel
   /** Full name of the topic that threats go to, in place of the live one. */
@@ -37,7 +35,6 @@ interface AssembleDeps {
  */
 export const assembleScoring = async ({
   config,
-  metrics,
   ...chosen
 }: AssembleDeps): Promise<{ stage: Stage; detector: Detector }> => {
   const topics = topicCatalogue(config.topics)
@@ -58,10 +55,8 @@ export const assembleScoring = async ({
     deadLetter:
       chosen.deadLetter ??
       ((record, error) => deadLetter({ topic: topics.deadLetters.name, stage: 'scoring', record, error })),
-    metrics,
     threshold: config.scoring.threshold,
     maxEntities: config.scoring.maxEntities,
-    maxRecordBytes: config.kafka.maxRecordBytes,
   })
   return { stage, detector }
 }

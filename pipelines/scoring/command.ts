@@ -19,7 +19,7 @@ interface ScoringDeps {
  * NS_SCHEMA_INCOMPATIBLE, NS_TOPIC_MISSING, NS_SERVICE_UNREACHABLE.
  */
 export const startScoring = async ({ config, log, metrics }: ScoringDeps): Promise<Service> => {
-  const { stage, detector } = await assembleScoring({ config, metrics })
+  const { stage, detector } = await assembleScoring({ config })
   const service = await runStage({ kafka: createKafka({ config: config.kafka, log }), stage, log, metrics })
   return {
     ...service,

@@ -58,7 +58,7 @@ const createTally = () => {
 
 /** `netsentinel score --into TOPIC`. */
 export const runRescore = async (context: CommandContext<ScoringConfig>): Promise<number> => {
-  const { log, options, metrics, print, tell, interrupted } = context
+  const { log, options, print, tell, interrupted } = context
   const name = textOption(options, 'into')
   if (name === undefined || !TOPIC_NAME.test(name)) {
     throw new SentinelError(
@@ -88,7 +88,6 @@ export const runRescore = async (context: CommandContext<ScoringConfig>): Promis
   const tally = createTally()
   const { stage, detector } = await assembleScoring({
     config,
-    metrics,
     threats: into.name,
     deadLetter: tally.deadLetter,
     ...(dir === undefined ? {} : { model: loadModel(dir) }),

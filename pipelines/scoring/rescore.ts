@@ -1,5 +1,6 @@
 import { ensureTopics, topicOffsets } from '../../connectors/kafka/admin.ts'
 import type { Kafka } from '../../connectors/kafka/client.ts'
+import { planBatch } from '../../connectors/kafka/plan.ts'
 import { readTopic } from '../../connectors/kafka/read-topic.ts'
 import type { PartitionTask, Stage } from '../../connectors/kafka/stage.ts'
 import { openTopicWriter } from '../../connectors/kafka/write-topic.ts'
@@ -11,7 +12,7 @@ import { isWithin, type Window } from './window.ts'
 export interface RescoreDeps {
   readonly kafka: Kafka
   /** The scoring stage, whose threats go to `into`; whatever else it writes is dropped. */
-  readonly stage: Pick<Stage, 'input' | 'createTask'>
+  readonly stage: Stage
   /** Where the threats go; created when it is missing. */
   readonly into: Topic
   /** Events outside of it make state and no threats. */
@@ -93,8 +94,14 @@ export const rescore = async (deps: RescoreDeps): Promise<RescoreProgress | unde
         signal.throwIfAborted()
         const [first] = records
         if (first === undefined) return
-        const { outputs, committed } = await taskOf(first.partition).process(records)
-        committed()
+        const result = await taskOf(first.partition).process(records)
+        result.committed()
+        const outputs = planBatch(
+          { ...result, changes: [] },
+          stage,
+          first.partition,
+          kafka.config.maxRecordBytes,
+        )
         const found = outputs.filter(each => each.topic === into.name && isWithin(window, each.timestamp))
         await writer.write(found)
         events += records.length

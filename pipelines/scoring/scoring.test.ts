@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
+import { planBatch } from '../../connectors/kafka/plan.ts'
 import type { InputRecord, OutputRecord } from '../../connectors/kafka/stage.ts'
 import { createMemoryDetector } from '../../models/memory-detector.ts'
 import { SentinelError } from '../../runtime/errors.ts'
-import { createMetrics } from '../../runtime/metrics.ts'
 import type { Event, Threat } from '../../schemas/generated.ts'
 import { createChangelog } from '../../test/support/changelog.ts'
 import { anyEvent, makeEvent } from '../../test/support/events.ts'
@@ -21,9 +21,6 @@ const json = <T>() => ({
   },
 })
 
-/** Metrics that no test looks at; making a set for every task of a property test would take most of its time. */
-const ignored = createMetrics()
-
 const stageOf = (deps: Partial<ScoringDeps> = {}) =>
   createScoringStage({
     group: 'scoring',
@@ -40,7 +37,6 @@ const stageOf = (deps: Partial<ScoringDeps> = {}) =>
     }),
     threshold: 0,
     maxEntities: 1000,
-    metrics: ignored,
     ...deps,
   })
 
@@ -71,7 +67,7 @@ describe('the scoring stage', () => {
     const detector = createMemoryDetector({ score: ({ event }) => (event.dstPort ?? 0) / 100 })
     const task = taskOf({ detector, threshold: undefined })
     const { outputs } = await task.process(recordsOf([{ dstPort: 49 }, { dstPort: 50 }, { dstPort: 75 }]))
-    expect(outputs.map(({ value: _, ...rest }) => rest)).toEqual([
+    expect(outputs.map(({ value: _, cause: __, ...rest }) => rest)).toEqual([
       { topic: 'threats', partition: PARTITION, key: 'ip:203.0.113.9', timestamp: 1_700_000_000_001 },
       { topic: 'threats', partition: PARTITION, key: 'ip:203.0.113.9', timestamp: 1_700_000_000_002 },
     ])
@@ -114,11 +110,10 @@ describe('the scoring stage', () => {
   })
 
   it('sends what cannot be scored to the dead letters, in order, and goes on', async () => {
-    const metrics = createMetrics()
     const [first, last] = recordsOf([{}, {}])
     const reserved = recordsOf([{ entity: 'partition:model' }])
-    const task = taskOf({ metrics })
-    const { outputs, committed } = await task.process([
+    const task = taskOf()
+    const { outputs } = await task.process([
       first ?? recordOf(null, 0),
       recordOf(Buffer.from('junk'), 7),
       recordOf(null, 8),
@@ -132,10 +127,6 @@ describe('the scoring stage', () => {
       { code: 'NS_MALFORMED', offset: '9' },
       'threats',
     ])
-    const counted = async () => (await metrics.deadLetters.get()).values.length
-    expect(await counted()).toBe(0)
-    committed()
-    expect(await counted()).toBe(3)
   })
 
   it('buries an event whose threat the broker would not take, and still learns from it', async () => {
@@ -143,14 +134,17 @@ describe('the scoring stage', () => {
       topic: 'threats.ocsf',
       encode: (threat: Threat) => Buffer.alloc(threat.event.original.length * 2),
     }
-    const task = taskOf({ sinks: [sink], maxRecordBytes: 5_000 })
-    const { outputs, changes } = await task.process(recordsOf([{ original: 'x'.repeat(2_600) }, {}]))
-    expect(outputs.map(each => each.headers?.['code'] ?? each.topic)).toEqual([
+    const stage = stageOf({ sinks: [sink] })
+    const result = await stage.createTask(PARTITION).process(recordsOf([{ original: 'x'.repeat(2_600) }, {}]))
+    const plan = planBatch(result, stage, PARTITION, 5_000)
+    expect(plan.map(each => each.headers?.['code'] ?? each.topic)).toEqual([
       'NS_TOO_LARGE',
       'threats',
       'threats.ocsf',
+      'entity-state',
+      'entity-state',
     ])
-    const state = changes.find(each => each.key === 'ip:203.0.113.9')
+    const state = result.changes.find(each => each.key === 'ip:203.0.113.9')
     expect(JSON.parse(String(state?.value)).behaviour.events).toBe(2)
   })
 

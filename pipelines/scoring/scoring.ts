@@ -4,14 +4,7 @@ import type { Codec } from '../../connectors/registry.ts'
 import type { Analysis, Detector, Observation } from '../../models/detector.ts'
 import { advance } from '../../models/features/state.ts'
 import { int, section, setting } from '../../runtime/config.ts'
-import {
-  type ErrorCode,
-  isSentinelError,
-  messageOf,
-  SentinelError,
-  toSentinelError,
-} from '../../runtime/errors.ts'
-import type { Metrics } from '../../runtime/metrics.ts'
+import { messageOf, SentinelError, toSentinelError } from '../../runtime/errors.ts'
 import type { EntityState, Event, ModelInForce, Threat } from '../../schemas/generated.ts'
 import { createEntityStates, type StatesView } from './entity-states.ts'
 import { enforce, MODEL_KEY, RESERVED_PREFIX } from './model-in-force.ts'
@@ -50,20 +43,13 @@ export interface ScoringDeps {
   }
   readonly detector: Detector
   readonly sinks: readonly ThreatSink[]
-  /** Makes the dead letter of a record that cannot be scored. */
+  /** Makes the dead letter of a record that cannot be scored, or whose threat is larger than may be written. */
   readonly deadLetter: (record: InputRecord, error: SentinelError) => OutputRecord
   /** Score from which an event is a threat; the model's own when undefined. */
   readonly threshold?: number | undefined
   /** Entities whose behaviour is kept in each partition. */
   readonly maxEntities: number
-  /** Most that key and value of a record may hold, in bytes; a threat above it becomes a dead letter. */
-  readonly maxRecordBytes?: number | undefined
-  readonly metrics: Pick<Metrics, 'deadLetters' | 'endToEndSeconds'>
-  /** Clock of the metrics, in ms since 1970; nothing else depends on it. */
-  readonly now?: () => number
 }
-
-const STAGE = 'scoring'
 
 /** A record of the batch with what is judged, or why it cannot be. */
 type Item =
@@ -100,14 +86,7 @@ const unreadable = (record: InputRecord, why: string, cause?: unknown) =>
   )
 
 const createTask = (deps: ScoringDeps): PartitionTask => {
-  const {
-    codecs,
-    detector,
-    metrics,
-    topics,
-    maxRecordBytes = Number.POSITIVE_INFINITY,
-    now = Date.now,
-  } = deps
+  const { codecs, detector, topics } = deps
   const entities = createEntityStates(deps.maxEntities)
   let inForce: ModelInForce | undefined
 
@@ -148,18 +127,17 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
     return items
   }
 
-  /** The records that a threat is written as. Throws NS_TOO_LARGE when the broker would not take one of them. */
+  /** The records that a threat is written as. */
   const encodeThreat = (record: InputRecord, threat: Threat): OutputRecord[] => {
-    const keyBytes = Buffer.byteLength(threat.entity)
-    const output = (topic: string, value: Buffer): OutputRecord => {
-      const bytes = keyBytes + value.length
-      if (bytes > maxRecordBytes)
-        throw new SentinelError(
-          'NS_TOO_LARGE',
-          `its record for ${topic} has ${bytes} bytes, the limit is ${maxRecordBytes}`,
-        )
-      return { topic, partition: record.partition, key: threat.entity, value, timestamp: record.timestamp }
-    }
+    const { partition, timestamp } = record
+    const output = (topic: string, value: Buffer): OutputRecord => ({
+      topic,
+      partition,
+      key: threat.entity,
+      value,
+      timestamp,
+      cause: record,
+    })
     return [
       output(topics.threats, codecs.threat.encode(threat)),
       ...deps.sinks.map(sink => output(sink.topic, sink.encode(threat))),
@@ -182,29 +160,16 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
         items.flatMap(item => ('observation' in item ? [item.observation] : [])),
       )
 
-      const poisons: ErrorCode[] = []
-      const threatTimes: number[] = []
-      const bury = (record: InputRecord, error: SentinelError): OutputRecord[] => {
-        poisons.push(error.code)
-        return [deps.deadLetter(record, error)]
-      }
       const remaining = analyses.values()
       const outputs = items.flatMap(item => {
         const { record } = item
-        if ('poison' in item) return bury(record, item.poison)
+        if ('poison' in item) return [deps.deadLetter(record, item.poison)]
         const { value: analysis } = remaining.next()
         if (analysis === undefined)
           throw new SentinelError('NS_INTERNAL', 'the detector gave fewer analyses than it was given events')
         if (analysis.score < threshold) return []
-        try {
-          const threat = threatOf(item.observation.event, analysis, manifest.version, record.offset)
-          const encoded = encodeThreat(record, threat)
-          threatTimes.push(record.timestamp)
-          return encoded
-        } catch (error) {
-          if (!isSentinelError(error, 'NS_TOO_LARGE')) throw error
-          return bury(record, error)
-        }
+        const threat = threatOf(item.observation.event, analysis, manifest.version, record.offset)
+        return encodeThreat(record, threat)
       })
 
       const changes = [
@@ -220,9 +185,6 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
         committed: () => {
           view.commit()
           inForce = taken ?? inForce
-          for (const code of poisons) metrics.deadLetters.inc({ stage: STAGE, code })
-          for (const time of threatTimes)
-            metrics.endToEndSeconds.observe({ stage: STAGE }, Math.max(0, now() - time) / 1000)
         },
       }
     },
@@ -237,9 +199,10 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
  * Its tasks throw NS_MODEL_OLDER, NS_MODEL_REFUSED or NS_STATE_UNREADABLE when a partition's changelog forbids scoring.
  */
 export const createScoringStage = (deps: ScoringDeps): Stage => ({
-  name: STAGE,
+  name: 'scoring',
   group: deps.group,
   input: deps.topics.events,
   changelog: deps.topics.entityState,
   createTask: () => createTask(deps),
+  tooLarge: deps.deadLetter,
 })

@@ -6,7 +6,6 @@ import { assembleScoring } from '../../pipelines/scoring/assemble.ts'
 import { diffTopics, type Finding } from '../../pipelines/scoring/diff-topics.ts'
 import { rescore } from '../../pipelines/scoring/rescore.ts'
 import type { Window } from '../../pipelines/scoring/window.ts'
-import { createMetrics } from '../../runtime/metrics.ts'
 import { furtherThreats } from '../../schemas/topics.ts'
 import { ARRIVED, makeScoringSystem, type ScoringSystem, scanEvents } from '../support/scoring.ts'
 import { runCli } from '../support/services.ts'
@@ -19,7 +18,7 @@ const groupOf = ({ config }: ScoringSystem) => `${config.topics.prefix}scoring`
 /** Runs the live stage until it has read everything, and ends it. */
 const scoreLive = async (system: ScoringSystem) => {
   const { config, kafka, topics } = system
-  const { stage, detector } = await assembleScoring({ config, metrics: createMetrics() })
+  const { stage, detector } = await assembleScoring({ config })
   const { service } = await run(kafka, stage)
   await drained(groupOf(system), topics.events.name)
   await service.close()
@@ -41,7 +40,6 @@ const scoreAgain = async (
   const poison: string[] = []
   const { stage, detector } = await assembleScoring({
     config,
-    metrics: createMetrics(),
     threats: into.name,
     deadLetter: (record, error) => {
       poison.push(error.code)

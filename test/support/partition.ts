@@ -1,7 +1,7 @@
 import type { Producer } from 'kafkajs'
 import { type Kafka, kafkaConfig } from '../../connectors/kafka/client.ts'
 import { createPartition, type FetchedBatch } from '../../connectors/kafka/partition.ts'
-import type { InputRecord, Stage } from '../../connectors/kafka/stage.ts'
+import type { BatchResult, InputRecord, Stage } from '../../connectors/kafka/stage.ts'
 import { loadConfig } from '../../runtime/config.ts'
 import type { SentinelError } from '../../runtime/errors.ts'
 import { silentLog } from '../../runtime/log.ts'
@@ -95,6 +95,8 @@ export const batch = (from: number, count: number, topic = 'in'): FetchedBatch =
   next: from + count,
 })
 
+const copyOf = ({ value, timestamp }: InputRecord) => ({ key: null, value, timestamp })
+
 /**
  * A partition of a stage that copies values of `in`, and with `side` also those of `side`, with all that it deals with:
  * a broker in memory, and what it says to the consumer.
@@ -106,6 +108,8 @@ export const setUpPartition = ({ changelog = false, side = false } = {}) => {
   let tasks = 0
   let started = Promise.withResolvers<void>()
   let during: () => Promise<void> = async () => undefined
+  let changed: (result: BatchResult) => Partial<BatchResult> = () => ({})
+  const metrics = createMetrics()
   const stage: Stage = {
     name: 's',
     group: 'g',
@@ -118,11 +122,12 @@ export const setUpPartition = ({ changelog = false, side = false } = {}) => {
         restore: async () => undefined,
         process: async some => {
           await during()
-          return {
-            outputs: some.map(({ value, timestamp }) => ({ topic: 'out', key: null, value, timestamp })),
+          const result: BatchResult = {
+            outputs: some.map(record => ({ topic: 'out', ...copyOf(record), cause: record })),
             changes: [],
             committed: () => undefined,
           }
+          return { ...result, ...changed(result) }
         },
       }
     },
@@ -146,7 +151,7 @@ export const setUpPartition = ({ changelog = false, side = false } = {}) => {
       },
     },
     log: silentLog(),
-    metrics: createMetrics(),
+    metrics,
     fatal: error => void fatal.push(error),
   })
   /** Resolves when the partition, or its changelog, is read on. */
@@ -167,5 +172,12 @@ export const setUpPartition = ({ changelog = false, side = false } = {}) => {
     onProcess: (work: () => Promise<void>) => {
       during = work
     },
+    /** Changes what a batch comes to. */
+    result: (change: (result: BatchResult) => Partial<BatchResult>) => {
+      changed = change
+    },
+    /** The lines of the metrics that begin with a name. */
+    lines: async (name: string) =>
+      (await metrics.registry.metrics()).split('\n').filter(line => line.startsWith(name)),
   }
 }
