@@ -15,6 +15,7 @@ import { flag, int, list, type SectionValues, section, setting } from '../../run
 import { messageOf, SentinelError } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/log.ts'
 import { registerCodecs } from './codecs.ts'
+import { createPartitioner } from './partitioner.ts'
 
 /** Settings of the connection to Kafka and of what is read and written through it. */
 export const kafkaConfig = section('kafka', {
@@ -175,12 +176,12 @@ export const createKafka = (deps: KafkaDeps): Kafka => {
     ...sslOf(config),
     ...saslOf(config),
   }
-  const { Kafka: Client, Partitioners } = kafkajs
+  const { Kafka: Client } = kafkajs
   return {
     config,
     producer: producerOptions =>
       new Client({ ...options, retry: PRODUCER_RETRY }).producer({
-        createPartitioner: Partitioners.DefaultPartitioner,
+        createPartitioner,
         allowAutoTopicCreation: false,
         maxInFlightRequests: 1,
         retry: PRODUCER_RETRY,
