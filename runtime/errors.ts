@@ -60,6 +60,10 @@ export const ERROR_CODES = {
     'A changelog record does not decode: see docs/operations.md, "Rebuilding state", before anything is deleted.',
   ],
   NS_SCORING_FAILED: ['fatal', 'The model could not score a row; the message names it.'],
+  NS_RULE_INVALID: [
+    'fatal',
+    'Correct the rule at the place that is named; docs/alerting.md says what a rule may hold.',
+  ],
   NS_EMPTY: ['poison', 'The record has no value; see what its producer sends.'],
   NS_NOT_JSON: ['poison', 'The record is not JSON; see what its producer sends.'],
   NS_UNKNOWN_SOURCE: [

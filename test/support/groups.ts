@@ -1,0 +1,20 @@
+import type { Groups } from '../../models/rules/correlate.ts'
+import type { Window } from '../../schemas/generated.ts'
+
+/** Groups in memory, none of which has an alert under way unless it is in `underWay` with its latest event time. */
+export const createGroups = (
+  underWay: ReadonlyMap<string, number> = new Map(),
+): Groups & {
+  readonly windows: ReadonlyMap<string, Window>
+} => {
+  const windows = new Map<string, Window>()
+  return {
+    windows,
+    underWay: group => underWay.get(group) ?? null,
+    window: group => windows.get(group) ?? null,
+    setWindow: (group, window) => {
+      if (window === null) windows.delete(group)
+      else windows.set(group, window)
+    },
+  }
+}
