@@ -210,7 +210,7 @@ export interface Alert {
 export interface Behaviour {
   /** Event time of its first event. */
   readonly firstTime: number
-  /** Latest event time seen; the counters stand at this time. */
+  /** The entity's clock: its latest event time, unless that proved wrong; the counters stand at this time. */
   readonly lastTime: number
   /** Events, half-life 60 s. */
   readonly events: number
@@ -228,6 +228,8 @@ export interface Behaviour {
   readonly users: readonly string[]
   /** Up to 64 distinct event types, latest last. */
   readonly types: readonly string[]
+  /** Its latest events that were, one after another, over a day older than lastTime. */
+  readonly behind: number
 }
 
 /** The model that a partition is scored with. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import type { Behaviour, Event } from '../../schemas/generated.ts'
 import { anyEvent, makeEvent } from '../../test/support/events.ts'
-import { advance, SET_LIMIT, TEXT_LIMIT } from './state.ts'
+import { advance, FAST_HALF_LIFE_MS, SET_LIMIT, STALE_EVENTS, STALE_MS, TEXT_LIMIT } from './state.ts'
 
 const T0 = 1_700_000_000_000
 
@@ -27,6 +27,7 @@ describe('advance', () => {
       hosts: ['192.0.2.1'],
       users: ['root'],
       types: ['cowrie.login.failed'],
+      behind: 0,
     })
   })
 
@@ -75,9 +76,65 @@ describe('advance', () => {
             expect(counter).toBeGreaterThanOrEqual(0)
             expect(counter).toBeLessThanOrEqual(events.length)
           }
-          if (state !== null) expect(next.lastTime).toBeGreaterThanOrEqual((state as Behaviour).lastTime)
+          const latest = Math.max((state as Behaviour | null)?.lastTime ?? event.time, event.time)
+          expect([latest, event.time]).toContain(next.lastTime)
+          expect(next.behind).toBeLessThan(STALE_EVENTS)
           state = next
         }
+      }),
+    )
+  })
+})
+
+describe('a wrong clock', () => {
+  const YEARS_MS = 10 * 365 * 86_400_000
+  /** Events of a right clock, one a second. */
+  const steady = (count: number, from = T0) =>
+    Array.from({ length: count }, (_, i) => makeEvent({ time: from + i * 1000 }))
+  const from = (state: Behaviour | null, events: readonly Event[]) =>
+    events.reduce<Behaviour | null>((before, event) => advance(before, event), state)
+
+  it('that was years ahead costs an entity few events, and what it had counted', () => {
+    const wild = makeEvent({ time: T0 + YEARS_MS })
+    const blind = walk([...steady(20), wild, ...steady(STALE_EVENTS - 1)])
+    expect(blind).toMatchObject({ lastTime: T0 + YEARS_MS, behind: STALE_EVENTS - 1 })
+    expect(blind?.events).toBeCloseTo(1, 5)
+    const seeing = from(blind, steady(10, T0 + 20_000))
+    expect(seeing).toMatchObject({ lastTime: T0 + 29_000, behind: 0 })
+    expect(seeing?.events).toBeCloseTo((walk(steady(10))?.events ?? 0) + 2 ** (-9 / 60), 5)
+  })
+
+  it('that has fallen back is followed, and what was counted goes on from there', () => {
+    const state = from(walk(steady(20)), steady(30, 1_000))
+    expect(state).toMatchObject({ lastTime: 1_000 + 29_000, behind: 0 })
+    expect(state?.eventsSlow).toBeGreaterThan(40)
+  })
+
+  it('of few late events does not move a clock that others agree on', () => {
+    const mixed = steady(100).flatMap(event => [event, makeEvent({ time: event.time - YEARS_MS })])
+    const alone = walk(steady(100))
+    expect(walk(mixed)).toMatchObject({ lastTime: alone?.lastTime, behind: 1 })
+    expect(walk(mixed)?.events).toBeCloseTo(alone?.events ?? 0, 9)
+  })
+
+  it('is not suspected of what is a day late or less', () => {
+    const late = (ms: number) => Array.from({ length: 20 }, () => makeEvent({ time: T0 - ms }))
+    expect(from(walk(steady(1)), late(STALE_MS))).toMatchObject({ lastTime: T0, behind: 0 })
+    expect(from(walk(steady(1)), late(STALE_MS + 1))?.lastTime).toBe(T0 - STALE_MS - 1)
+  })
+
+  it('never leaves an entity blind, whatever came before', () => {
+    fc.assert(
+      fc.property(fc.array(anyEvent(), { maxLength: 20 }), fc.integer({ min: 1, max: 20 }), (past, count) => {
+        const before = from(walk(past), steady(STALE_EVENTS))
+        // From here on an event is late by a day at most, and by nothing once a clock was found wrong.
+        expect((before?.lastTime ?? 0) - (T0 + STALE_EVENTS * 1000)).toBeLessThanOrEqual(STALE_MS)
+        fc.pre((before?.lastTime ?? 0) < T0 + STALE_EVENTS * 1000)
+        const after = from(before, steady(count, T0 + STALE_EVENTS * 1000))
+        const counted = walk(steady(count))?.events ?? 0
+        const elapsed = T0 + (STALE_EVENTS + count - 1) * 1000 - (before?.lastTime ?? 0)
+        const kept = (before?.events ?? 0) * 2 ** (-elapsed / FAST_HALF_LIFE_MS)
+        expect(after?.events).toBeCloseTo(counted + kept, 6)
       }),
     )
   })

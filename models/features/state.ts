@@ -6,6 +6,12 @@ export const FAST_HALF_LIFE_MS = 60_000
 /** Half-life of the slow counters, in ms: what it has been doing of late. */
 export const SLOW_HALF_LIFE_MS = 3_600_000
 
+/** How much older than its entity's latest event an event must be to say nothing of now: of its weight 2^-24 is left. */
+export const STALE_MS = 24 * SLOW_HALF_LIFE_MS
+
+/** So many stale events in a row say that the clock which made the latest time was wrong, and not theirs. */
+export const STALE_EVENTS = 4
+
 /** Most members that a distinct set of {@link Behaviour} holds. */
 export const SET_LIMIT = 64
 
@@ -40,6 +46,7 @@ const EMPTY: Omit<Behaviour, 'firstTime' | 'lastTime'> = {
   hosts: [],
   users: [],
   types: [],
+  behind: 0,
 }
 
 /**
@@ -48,11 +55,16 @@ const EMPTY: Omit<Behaviour, 'firstTime' | 'lastTime'> = {
  *
  * Counters decay on the entity's own event time (forward decay is Cormode et al., ICDE 2009; here the state is brought
  * to each new time). An event older than the latest one does not move time backwards: it counts with the weight that it
- * would have had by now. So a wrong clock harms the counters of one entity and nothing else.
+ * would have had by now. So a wrong clock harms the counters of one entity and nothing else; and not for ever, because
+ * after {@link STALE_EVENTS} events in a row that are over {@link STALE_MS} older the counters are taken to stand at their
+ * time instead. `docs/entity-state.md` defines all of it.
  */
 export const advance = (before: Behaviour | null, event: Event): Behaviour => {
   const past = before ?? { ...EMPTY, firstTime: event.time, lastTime: event.time }
-  const elapsed = event.time - past.lastTime
+  const behind = past.lastTime - event.time > STALE_MS ? past.behind + 1 : 0
+  const wrong = behind === STALE_EVENTS
+  const lastTime = wrong ? event.time : past.lastTime
+  const elapsed = event.time - lastTime
   const sinceMs = Math.max(0, elapsed)
   const lateMs = Math.max(0, -elapsed)
   const fast = decay(sinceMs, FAST_HALF_LIFE_MS)
@@ -63,7 +75,7 @@ export const advance = (before: Behaviour | null, event: Event): Behaviour => {
   const host = targetOf(event)
   return {
     firstTime: past.firstTime,
-    lastTime: Math.max(past.lastTime, event.time),
+    lastTime: Math.max(lastTime, event.time),
     events: past.events * fast + weight,
     failures: past.failures * fast + weight * failed,
     eventsSlow: past.eventsSlow * slow + weightSlow,
@@ -72,5 +84,6 @@ export const advance = (before: Behaviour | null, event: Event): Behaviour => {
     hosts: withMember(past.hosts, host === null ? null : setText(host)),
     users: withMember(past.users, event.user === null ? null : setText(event.user)),
     types: withMember(past.types, setText(event.type)),
+    behind: wrong ? 0 : behind,
   }
 }
