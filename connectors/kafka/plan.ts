@@ -1,10 +1,11 @@
 import { SentinelError } from '../../runtime/errors.ts'
 import { contentBytes } from './records.ts'
 import type { BatchResult, InputRecord, OutputRecord, Stage } from './stage.ts'
+import { continueTrace } from './trace-context.ts'
 
 /**
- * The records that one batch's transaction writes: its outputs, each input with an output over `limit` bytes replaced by
- * a dead letter, then the changes of state, on the partition number of the input.
+ * The records that one batch's transaction writes: its outputs with the trace context of their causes, each input with an
+ * output over `limit` bytes replaced by a dead letter, then the changes of state, on the partition number of the input.
  * Throws NS_TOO_LARGE for a record that is over the limit and has no dead letter to become, and NS_INTERNAL for changes
  * without a changelog.
  */
@@ -14,7 +15,8 @@ export const planBatch = (
   partition: number,
   limit: number,
 ): OutputRecord[] => {
-  const outputs = withoutOversize(result.outputs, stage, limit)
+  const traced = result.outputs.map(output => continueTrace(output, stage.name))
+  const outputs = withoutOversize(traced, stage, limit)
   const { changelog } = stage
   if (changelog === undefined) {
     if (result.changes.length > 0) throw new SentinelError('NS_INTERNAL', `${stage.name} has no changelog`)
@@ -37,9 +39,9 @@ const tooLarge = (record: OutputRecord, limit: number): SentinelError =>
     `a record for ${record.topic} has ${contentBytes(record)} bytes, the limit is ${limit}`,
   )
 
-const withoutOversize = (outputs: readonly OutputRecord[], stage: Stage, limit: number): OutputRecord[] => {
+const withoutOversize = (outputs: OutputRecord[], stage: Stage, limit: number): OutputRecord[] => {
   const oversize = outputs.filter(output => isTooLarge(output, limit))
-  if (oversize.length === 0) return [...outputs]
+  if (oversize.length === 0) return outputs
   const letters = new Map<InputRecord, OutputRecord>()
   for (const output of oversize) {
     const error = tooLarge(output, limit)

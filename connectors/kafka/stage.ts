@@ -27,8 +27,8 @@ export interface OutputRecord {
   /** In ms since 1970 (UTC). */
   readonly timestamp: number
   /**
-   * The input that this was made of. When an output is larger than may be written, all outputs with the same cause are
-   * replaced by what the stage's `tooLarge` makes of it.
+   * The input that this was made of, whose trace context it carries on. When an output is larger than may be written, all
+   * outputs with the same cause are replaced by what the stage's `tooLarge` makes of it.
    */
   readonly cause?: InputRecord
   /** Of a dead letter: why its input could not be taken. It is counted when the transaction has committed. */
