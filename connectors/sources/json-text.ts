@@ -53,6 +53,10 @@ const endOfScalar = (json: string, from: number): number => {
   return at
 }
 
+/** What a JSON string literal, quotes included, stands for. */
+export const decodeString = (literal: string): string =>
+  literal.includes('\\') ? (JSON.parse(literal) as string) : literal.slice(1, -1)
+
 /** Decides on one scalar of a JSON text: its replacement as JSON, or undefined to keep the very bytes. */
 export type ScalarVisitor = (literal: string, key: string | undefined) => string | undefined
 
@@ -81,7 +85,7 @@ export const rewriteScalars = (json: string, visit: ScalarVisitor): string => {
       const end = endOfString(json, at)
       const next = skipSpace(json, end)
       if (json.charCodeAt(next) === COLON) {
-        key = JSON.parse(json.slice(at, end)) as string
+        key = decodeString(json.slice(at, end))
         at = next + 1
       } else scalar(end)
     } else if (isOpening(code)) {

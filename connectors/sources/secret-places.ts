@@ -1,3 +1,5 @@
+import { remembering } from './remembering.ts'
+
 const SECRET_KEYS: ReadonlySet<string> = new Set([
   'password',
   'passwd',
@@ -23,19 +25,10 @@ const SECRET_KEYS: ReadonlySet<string> = new Set([
   'privatekey',
 ])
 
-const CACHED_KEYS = 2048
-const seenKeys = new Map<string, boolean>()
+const isSecretName = remembering((key: string) => SECRET_KEYS.has(key.toLowerCase().replace(/[^a-z]/g, '')))
 
 /** Whether the value of this field is a secret, in whatever case and punctuation: `VNC Password`, `api_key`. */
-export const isSecretKey = (key: string | undefined): boolean => {
-  if (key === undefined) return false
-  const known = seenKeys.get(key)
-  if (known !== undefined) return known
-  const secret = SECRET_KEYS.has(key.toLowerCase().replace(/[^a-z]/g, ''))
-  if (seenKeys.size >= CACHED_KEYS) seenKeys.clear()
-  seenKeys.set(key, secret)
-  return secret
-}
+export const isSecretKey = (key: string | undefined): boolean => key !== undefined && isSecretName(key)
 
 /**
  * Fields that hold what the sensor knows for sure, or the user name, which events show anyway. They stay as they are
@@ -106,12 +99,14 @@ const PATTERNS: readonly RegExp[] = [
 /** Part of a text: from `start` up to, not including, `end`. */
 export type Span = readonly [start: number, end: number]
 
+const NONE: readonly Span[] = []
+
 /**
  * Where the text around it tells that something is a secret: `PASS …`, `Authorization: …`, `password=…`, the user part of
  * URLs, command lines that set or use a password, Cowrie's messages.
  */
-export const secretSpans = (text: string): Span[] => {
-  if (!MAY_HOLD_SECRETS.test(text)) return []
+export const secretSpans: (text: string) => readonly Span[] = remembering(text => {
+  if (!MAY_HOLD_SECRETS.test(text)) return NONE
   const spans: Span[] = []
   for (const pattern of PATTERNS) {
     for (const match of text.matchAll(pattern)) {
@@ -120,4 +115,4 @@ export const secretSpans = (text: string): Span[] => {
     }
   }
   return spans
-}
+})

@@ -2,7 +2,8 @@ import { createHmac } from 'node:crypto'
 import type { SectionValues } from '../../runtime/config.ts'
 import { SentinelError } from '../../runtime/errors.ts'
 import type { sourcesConfig } from './config.ts'
-import { rewriteScalars } from './json-text.ts'
+import { decodeString, rewriteScalars } from './json-text.ts'
+import { remembering } from './remembering.ts'
 import {
   isEncoded,
   isIdentifier,
@@ -17,7 +18,6 @@ import {
 const SHORTEST_ELSEWHERE = 4
 /** A record with more secrets than this is no honest one; all of its texts are dropped, which bounds the work. */
 const MOST_SECRETS = 64
-const CACHED_HASHES = 4096
 const DEEPEST_NESTING = 4
 
 /** A record without its secrets. */
@@ -38,12 +38,12 @@ export interface Redactor {
 
 const isString = (literal: string) => literal.startsWith('"')
 
-const decode = (literal: string): string =>
-  literal.includes('\\') ? (JSON.parse(literal) as string) : literal.slice(1, -1)
+/** What a JSON object or list begins with; most texts do not, which the first character tells. */
+const JSON_BEGIN = /^\s*[{[]/
 
 /** Whether a text is itself JSON: webhooks carry the record as a text in a record. */
 const isJson = (value: string): boolean => {
-  if (!/^\s*[{[]/.test(value)) return false
+  if (!JSON_BEGIN.test(value)) return false
   try {
     JSON.parse(value)
     return true
@@ -63,7 +63,7 @@ const decodeUri = (value: string): string => {
 }
 
 /** The forms that one secret takes: as it is, in URLs, and behind `Basic` with the user name. */
-const formsOf = (secret: string): string[] => {
+const formsOf = remembering((secret: string): readonly string[] => {
   const forms = [secret, encodeURIComponent(secret.toWellFormed()), decodeUri(secret)]
   const basic = /^(?:basic\s+)?([A-Za-z0-9+/]{6,}={0,2})$/i.exec(secret)?.[1]
   if (basic !== undefined) {
@@ -72,10 +72,10 @@ const formsOf = (secret: string): string[] => {
     if (colon !== -1 && /^[\x20-\x7e]+$/.test(pair)) forms.push(basic, pair.slice(colon + 1))
   }
   return forms
-}
+})
 
 const spansOf = (text: string, secrets: readonly string[]): Span[] => {
-  const spans = secretSpans(text)
+  const spans = [...secretSpans(text)]
   for (const secret of secrets) {
     for (let at = text.indexOf(secret); at !== -1; at = text.indexOf(secret, at + secret.length))
       spans.push([at, at + secret.length])
@@ -113,7 +113,7 @@ const collect = (json: string, found: Set<string>, nesting: number): void => {
       if (isSecretKey(key) && /^[-\d]/.test(literal)) add(literal)
       return undefined
     }
-    const value = decode(literal)
+    const value = decodeString(literal)
     if (isSecretKey(key)) add(value)
     else if (nesting < DEEPEST_NESTING && isJson(value)) collect(value, found, nesting + 1)
     else if (isEncoded(key)) inText(Buffer.from(value, 'base64').toString('latin1'))
@@ -133,17 +133,10 @@ export const createRedactor = (
   if (secretsMode === 'hash' && secretsKey === undefined)
     throw new SentinelError('NS_CONFIG_INVALID', 'SECRETS_MODE is hash, but there is no SECRETS_KEY')
   const key = secretsMode === 'drop' ? undefined : secretsKey
-  const hashes = new Map<string, string>()
-
-  const hash = (secret: string): string | null => {
+  const hash = remembering((secret: string): string | null => {
     if (key === undefined || isPlaceholder(secret)) return null
-    const known = hashes.get(secret)
-    if (known !== undefined) return known
-    const made = `hmac:${createHmac('sha256', key).update(secret).digest('hex').slice(0, 16)}`
-    if (hashes.size >= CACHED_HASHES) hashes.clear()
-    hashes.set(secret, made)
-    return made
-  }
+    return `hmac:${createHmac('sha256', key).update(secret).digest('hex').slice(0, 16)}`
+  })
   const mask = (secret: string): string => hash(secret) ?? dropped
 
   const rewrite = (json: string, text: (value: string) => string, nesting: number): string =>
@@ -153,7 +146,7 @@ export const createRedactor = (
         return secretHere && /^[-\d]/.test(literal) ? JSON.stringify(mask(literal)) : undefined
       }
       if (isIdentifier(under)) return undefined
-      const value = decode(literal)
+      const value = decodeString(literal)
       if (secretHere) return isPlaceholder(value) ? undefined : JSON.stringify(mask(value))
       if (nesting < DEEPEST_NESTING && isJson(value)) {
         const inner = rewrite(value, text, nesting + 1)
