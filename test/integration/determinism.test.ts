@@ -40,7 +40,7 @@ interface Step {
 
 const anyEvents = fc.array(
   fc.record({
-    entity: fc.integer({ min: 1, max: 12 }).map(i => `ip:203.0.113.${i}`),
+    entity: fc.integer({ min: 1, max: 40 }).map(i => `ip:203.0.113.${i}`),
     // Now and then late, and rarely by more than a day.
     time: fc.oneof(
       { weight: 9, arbitrary: fc.integer({ min: ARRIVED - 60_000, max: ARRIVED }) },
