@@ -3,6 +3,34 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 const BATCH_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 const END_TO_END_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
 
+const RESTORE_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
+
+/** Reads what is known only when somebody looks: one run serves all gauges that are read at the same time. */
+const createScrape = () => {
+  const readings = new Set<() => unknown>()
+  let running: Promise<unknown> | undefined
+  const run = async () => {
+    try {
+      await Promise.all([...readings].map(reading => reading()))
+    } finally {
+      running = undefined
+    }
+  }
+  return {
+    collect: async () => {
+      running ??= run()
+      await running
+    },
+    /** Has `reading`, which never throws, set gauges whenever they are read, until the returned function is called. */
+    onScrape: (reading: () => unknown) => {
+      readings.add(reading)
+      return () => {
+        readings.delete(reading)
+      }
+    },
+  }
+}
+
 /**
  * Makes every metric of a process on a registry of its own, so that tests and `up`, which runs several stages in one
  * process, never share one by accident. Names follow Prometheus: base units, `_total` on counters.
@@ -11,8 +39,12 @@ export const createMetrics = (options: { readonly defaults?: boolean } = {}) => 
   const registry = new Registry()
   if (options.defaults ?? false) collectDefaultMetrics({ register: registry })
   const registers = [registry]
+  const { collect, onScrape } = createScrape()
+  const partitionGauge = (name: string, help: string) =>
+    new Gauge({ name, help, labelNames: ['stage', 'topic', 'partition'] as const, registers, collect })
   return {
     registry,
+    onScrape,
     recordsIn: new Counter({
       name: 'netsentinel_records_in_total',
       help: 'Records that a stage has read and committed.',
@@ -33,7 +65,9 @@ export const createMetrics = (options: { readonly defaults?: boolean } = {}) => 
     }),
     transactions: new Counter({
       name: 'netsentinel_transactions_total',
-      help: 'Kafka transactions by outcome: committed or failed.',
+      help:
+        'Batches by the outcome of their transaction: committed; fenced, when another owner or the timeout ended it; ' +
+        'failed, when anything else did, before or in it. What is not committed is read again.',
       labelNames: ['stage', 'outcome'] as const,
       registers,
     }),
@@ -43,10 +77,43 @@ export const createMetrics = (options: { readonly defaults?: boolean } = {}) => 
       labelNames: ['stage'] as const,
       registers,
     }),
+    restoredRecords: new Counter({
+      name: 'netsentinel_restored_records_total',
+      help: 'Records of changelogs that state was read back from.',
+      labelNames: ['stage'] as const,
+      registers,
+    }),
+    restoreSeconds: new Histogram({
+      name: 'netsentinel_restore_seconds',
+      help: 'Time that reading back the state of one partition took.',
+      labelNames: ['stage'] as const,
+      buckets: RESTORE_SECONDS,
+      registers,
+    }),
+    lagRecords: partitionGauge(
+      'netsentinel_lag_records',
+      'Offsets of an input partition that this process owns between the committed one and the end of what may be read; ' +
+        'markers count as well. Asked of the broker at each scrape; absent while it does not answer.',
+    ),
+    lagSeconds: partitionGauge(
+      'netsentinel_lag_seconds',
+      'How long ago the next record to read was stamped, 0 when there is none. Before it is fetched: how long ago the one ' +
+        'before it was stamped, or nothing was left to read, whichever is later; absent when neither is known.',
+    ),
+    stateEntries: partitionGauge(
+      'netsentinel_state_entries',
+      'Entries in the state of a partition that this process owns.',
+    ),
+    stateBytes: partitionGauge(
+      'netsentinel_state_bytes',
+      'About how many bytes those entries have in the changelog; in memory they take a few times as much.',
+    ),
     batchSeconds: new Histogram({
       name: 'netsentinel_batch_seconds',
-      help: 'Time from a batch in hand to its transaction committed.',
-      labelNames: ['stage'] as const,
+      help:
+        'Time of a committed batch by phase: wait, from fetched to begun; process, the stage itself; commit, the ' +
+        'transaction.',
+      labelNames: ['stage', 'phase'] as const,
       buckets: BATCH_SECONDS,
       registers,
     }),

@@ -61,8 +61,11 @@ export const createChangelog = (deps: {
       reading = undefined
       if (!signal.aborted) flow.pause(topic, partition)
     }
+    const ms = performance.now() - started
     metrics.restores.inc({ stage: stage.name })
-    log.info({ records: mine.count, ms: Math.round(performance.now() - started) }, 'state restored')
+    metrics.restoredRecords.inc({ stage: stage.name }, mine.count)
+    metrics.restoreSeconds.observe({ stage: stage.name }, ms / 1000)
+    log.info({ records: mine.count, ms: Math.round(ms) }, 'state restored')
     return mine.count
   }
 

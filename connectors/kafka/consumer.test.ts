@@ -30,6 +30,7 @@ const setUp = () => {
     positions: {
       committed: async () => 4,
       range: async () => ({ low: 10, high: 20 }),
+      lag: async () => new Map(),
       close: async () => undefined,
     },
     fatal: error => fatal.resolve(error),

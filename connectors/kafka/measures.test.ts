@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { batch, protocolError, setUpPartition } from '../../test/support/partition.ts'
+import { batch, protocolError, records, setUpPartition } from '../../test/support/partition.ts'
 
 describe('what is measured of a stage', () => {
   it('counts dead letters when they are committed, whoever made them', async () => {
@@ -20,6 +20,57 @@ describe('what is measured of a stage', () => {
     expect(await lines('netsentinel_dead_letters_total')).toEqual([
       'netsentinel_dead_letters_total{stage="s",code="NS_NOT_JSON"} 2',
     ])
+  })
+
+  it('tells committed transactions from fenced ones and from others that failed', async () => {
+    const { broker, partition, take, nextStart, lines } = setUpPartition()
+    await take()
+    for (const type of ['INVALID_TXN_STATE', 'INVALID_PRODUCER_EPOCH']) {
+      const again = nextStart()
+      broker.interfere = () => {
+        throw protocolError(type)
+      }
+      await partition.accept(batch(0, 1))
+      broker.interfere = () => undefined
+      await again
+    }
+    await partition.accept(batch(0, 1))
+    expect((await lines('netsentinel_transactions_total')).toSorted()).toEqual([
+      'netsentinel_transactions_total{stage="s",outcome="committed"} 1',
+      'netsentinel_transactions_total{stage="s",outcome="failed"} 1',
+      'netsentinel_transactions_total{stage="s",outcome="fenced"} 1',
+    ])
+  })
+
+  it('observes the phases of a batch that is committed', async () => {
+    const { partition, take, lines } = setUpPartition()
+    await take()
+    await partition.accept(batch(0, 1))
+    await partition.accept(batch(1, 1))
+    const counts = await lines('netsentinel_batch_seconds_count')
+    expect(counts.toSorted()).toEqual(
+      ['commit', 'process', 'wait'].map(
+        phase => `netsentinel_batch_seconds_count{stage="s",phase="${phase}"} 2`,
+      ),
+    )
+  })
+
+  it('counts a restore with its records', async () => {
+    const { broker, partition, take, nextStart, lines } = setUpPartition({ changelog: true })
+    broker.ranges.set('log', { low: 0, high: 9 })
+    broker.committed.set('in', 4)
+    await take()
+    const started = nextStart()
+    await partition.restored(records(0, 5, 'log'), 5)
+    await partition.restored(records(5, 2, 'log'), 9)
+    await started
+    expect(await lines('netsentinel_restore')).toEqual(
+      expect.arrayContaining([
+        'netsentinel_restores_total{stage="s"} 1',
+        'netsentinel_restored_records_total{stage="s"} 7',
+        'netsentinel_restore_seconds_count{stage="s"} 1',
+      ]),
+    )
   })
 
   it('observes how old a record is when it is committed, of at most 16 a transaction and topic', async () => {

@@ -3,6 +3,7 @@ import type { Producer } from 'kafkajs'
 import { SentinelError, toSentinelError } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Metrics } from '../../runtime/metrics.ts'
+import { type Age, createAge } from './age.ts'
 import { createChangelog } from './changelog.ts'
 import { HEARTBEAT_MS, type Kafka } from './client.ts'
 import { compressionType } from './codecs.ts'
@@ -13,7 +14,7 @@ import { createMeasures } from './measures.ts'
 import { planBatch } from './plan.ts'
 import type { Positions } from './positions.ts'
 import { planSends, type TopicMessages } from './records.ts'
-import type { InputRecord, PartitionTask, Stage } from './stage.ts'
+import type { InputRecord, PartitionTask, Stage, StateSize } from './stage.ts'
 import { openProducer, runTransaction } from './transaction.ts'
 
 interface PartitionDeps {
@@ -37,6 +38,8 @@ export interface FetchedBatch {
   readonly fetched: number
   /** Offset after the last record and all that was filtered out behind it. */
   readonly next: number
+  /** Offset at which the log ended when it was fetched. */
+  readonly end: number
 }
 
 /** One partition number of the inputs in the hands of this member of the group. */
@@ -57,6 +60,14 @@ export interface OwnedPartition {
   skip(topic: string, next: number): void
   /** Records, or nothing readable, of the changelog up to `next`. */
   restored(records: readonly InputRecord[], next: number): Promise<void>
+  /** Whether this member has it: it is active or being taken. */
+  owned(): boolean
+  /**
+   * How long ago the next record of an input was stamped, in s, given how many there are; undefined when unknown.
+   */
+  lagSeconds(topic: string, records: number): number | undefined
+  /** How large its state is; undefined while there is none, or the stage does not say. */
+  size(): StateSize | undefined
   /** Why it does not progress at the moment, in words. */
   trouble(): string | undefined
   /** Releases it, and resolves when no work is in flight and its connections are closed. */
@@ -72,7 +83,7 @@ const backoffMs = (failures: number): number =>
  * the signal of the state before, so that work which outlived it can tell. Batches and takings of it never overlap.
  */
 export const createPartition = (deps: PartitionDeps): OwnedPartition => {
-  const { kafka, stage, partition, flow, metrics } = deps
+  const { kafka, stage, partition, flow } = deps
   const name = `${stage.input}-${partition}`
   const log = deps.log.child({ stage: stage.name, topic: stage.input, partition })
   const transactionalId = `${stage.group}-${stage.input}-${partition}`
@@ -80,8 +91,10 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
   const inputs = createInputs(deps)
   const changelog = createChangelog({ ...deps, log })
   const measures = createMeasures(deps)
+  const ages = new Map<string, Age>()
 
   let state = new AbortController()
+  let owned = false
   let active = false
   /** Whether the main input is read, too. */
   let open = false
@@ -199,7 +212,7 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
 
   /** After any error the producer is done with, and so is everything that was believed about the partition. */
   const failed = (signal: AbortSignal, error: unknown, topic: string, from: number) => {
-    metrics.transactions.inc({ stage: stage.name, outcome: 'failed' })
+    measures.failed(error)
     const problem = toKafkaError(error, `processing ${topic}-${partition} from offset ${from}`)
     if (signal.aborted) return
     if (problem.outcome !== 'retriable') return fatal(problem)
@@ -222,13 +235,12 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
       offsets: inputs.toCommit(topic, next),
     })
     failures = 0
-    metrics.transactions.inc({ stage: stage.name, outcome: 'committed' })
   }
 
-  const process = async (batch: FetchedBatch): Promise<boolean> => {
+  const process = async (batch: FetchedBatch, fetchedAt: number): Promise<boolean> => {
     const { signal } = state
     const [owner, current] = [producer, task]
-    const { topic, fetched, next } = batch
+    const { topic, fetched, next, records } = batch
     if (!active || owner === undefined || current === undefined) return false
     const from = inputs.position(topic)
     if (!inputs.expects(topic, fetched)) {
@@ -236,16 +248,24 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
       fatal(new SentinelError('NS_OFFSET_LOST', message))
       return false
     }
-    const started = performance.now()
+    const begun = performance.now()
+    const age = ageOf(topic)
+    age.fetched(records)
     try {
-      const result = await current.process(batch.records)
+      const result = await current.process(records)
+      const processed = performance.now()
       const outputs = planBatch(result, stage, partition, maxRecordBytes)
       await commit(owner, planSends(outputs, maxMessageBytes), topic, next)
       // From here on the effects are facts, whoever owns the partition by now.
       result.committed()
       inputs.advance(topic, next)
-      measures.committed(batch, outputs)
-      metrics.batchSeconds.observe({ stage: stage.name }, (performance.now() - started) / 1000)
+      age.committed(records, next >= batch.end)
+      measures.committed(batch, outputs, {
+        fetched: fetchedAt,
+        begun,
+        processed,
+        committed: performance.now(),
+      })
       if (signal.aborted) return false
       openMain()
       return true
@@ -255,6 +275,12 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
     }
   }
 
+  const ageOf = (topic: string): Age => {
+    const age = ages.get(topic) ?? createAge()
+    ages.set(topic, age)
+    return age
+  }
+
   const commitSkipped = async (topic: string, next: number): Promise<void> => {
     const { signal } = state
     const owner = producer
@@ -262,26 +288,38 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
     try {
       await commit(owner, [], topic, next)
       inputs.advance(topic, next)
+      measures.skipped()
     } catch (error) {
       failed(signal, error, topic, inputs.position(topic))
     }
   }
 
   return {
-    take: () => takeAnew(0),
+    take: () => {
+      owned = true
+      takeAnew(0)
+    },
     release: () => {
       supersede()
+      owned = false
+      ages.clear()
       task = undefined
       trouble = undefined
     },
     // Refused at once: while it waited for the partition to be taken, no fetch could bring the changelog for that.
-    accept: async batch => active && (open || batch.topic !== stage.input) && serially(() => process(batch)),
+    accept: async batch => {
+      const fetchedAt = performance.now()
+      return active && (open || batch.topic !== stage.input) && serially(() => process(batch, fetchedAt))
+    },
     skip: (topic, next) => {
       if (!active || !inputs.skip(topic, next)) return
       openMain()
       serially(() => commitSkipped(topic, next)).catch((error: unknown) => fatal(toSentinelError(error)))
     },
     restored: (records, next) => changelog.feed(records, next),
+    owned: () => owned,
+    lagSeconds: (topic, records) => ageOf(topic).seconds(records),
+    size: () => task?.size?.(),
     trouble: () => trouble,
     close: async () => {
       supersede()

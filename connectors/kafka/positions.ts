@@ -13,6 +13,8 @@ export interface Positions {
   /** The committed offset of a group, undefined when there is none. */
   committed(group: string, topic: string, partition: number): Promise<number | undefined>
   range(topic: string, partition: number): Promise<LogRange>
+  /** How many offsets of each partition a group has yet to read, by partition number. */
+  lag(group: string, topic: string): Promise<Map<number, number>>
   close(): Promise<void>
 }
 
@@ -53,6 +55,19 @@ export const createPositions = (kafka: Kafka): Positions => {
         const found = all.find(each => each.partition === partition)
         if (found === undefined) throw missing(topic, partition)
         return { low: Number(found.low), high: Number(found.high) }
+      }),
+    lag: (group, topic) =>
+      use(async client => {
+        const [answer] = await client.fetchOffsets({ groupId: group, topics: [topic] })
+        const ends = await client.fetchTopicOffsets(topic)
+        return new Map(
+          ends.map(({ partition, low, high }) => {
+            const committed = Number(
+              answer?.partitions.find(each => each.partition === partition)?.offset ?? -1,
+            )
+            return [partition, Math.max(0, Number(high) - (committed < 0 ? Number(low) : committed))]
+          }),
+        )
       }),
     close: async () => {
       if (admin !== undefined) await disconnect(admin)

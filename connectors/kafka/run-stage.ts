@@ -12,6 +12,7 @@ import { inputsOf } from './inputs.ts'
 import { createPartition, type OwnedPartition } from './partition.ts'
 import { createPositions } from './positions.ts'
 import { fetchedOffset, toInputRecords } from './records.ts'
+import { measurePartitions } from './scrape.ts'
 import type { Stage } from './stage.ts'
 
 /** What a stage runs with. */
@@ -43,6 +44,7 @@ export const runStage = async ({ kafka, stage, log: parent, metrics }: RunStageD
   const positions = createPositions(kafka)
   closer.add(() => positions.close())
   closer.add(() => Promise.all([...partitions.values()].map(each => each.close())))
+  closer.add(measurePartitions({ stage, partitions, positions, metrics, log }))
   const consumer = kafka.consumer({
     groupId: stage.group,
     partitionAssigners: [createCoPartitionAssigner(topics)],
@@ -103,7 +105,8 @@ export const runStage = async ({ kafka, stage, log: parent, metrics }: RunStageD
     const records = toInputRecords(batch)
     const done = await withHeartbeat(heartbeat, async () => {
       if (inputs.includes(batch.topic)) {
-        return owned.accept({ topic: batch.topic, records, fetched: fetchedOffset(batch), next })
+        const end = Number(batch.highWatermark)
+        return owned.accept({ topic: batch.topic, records, fetched: fetchedOffset(batch), next, end })
       }
       await owned.restored(records, next)
       return true

@@ -50,6 +50,13 @@ export interface BatchResult {
   committed(): void
 }
 
+/** How large the state of a partition is. */
+export interface StateSize {
+  readonly entries: number
+  /** About how many bytes they have in the changelog. */
+  readonly bytes: number
+}
+
 /**
  * One input partition in the hands of its owner. It is made anew, empty, whenever state in memory cannot be trusted:
  * on assignment and after a failed transaction, unless the committed offset is the one that it stands at.
@@ -64,6 +71,8 @@ export interface PartitionTask {
    * Throws retriable or fatal SentinelErrors only.
    */
   process(records: readonly InputRecord[]): Promise<BatchResult>
+  /** How large the committed state is, for the metrics; cheap, since it is asked at each scrape. */
+  size?(): StateSize
 }
 
 /** A stage of the pipeline: a consumer group over its inputs whose effects are transactional. */

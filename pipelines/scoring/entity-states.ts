@@ -20,6 +20,8 @@ export interface EntityStates {
   /** Takes one record of the changelog, in log order; null removes the entity. */
   restore(id: string, behaviour: Behaviour | null): void
   view(): StatesView
+  /** How many entities have a committed state. */
+  count(): number
 }
 
 /**
@@ -82,5 +84,6 @@ export const createEntityStates = (limit: number): EntityStates => {
       if (behaviour !== null) committed.set(id, behaviour)
     },
     view,
+    count: () => committed.size,
   }
 }

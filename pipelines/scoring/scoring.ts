@@ -89,6 +89,13 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
   const { codecs, detector, topics } = deps
   const entities = createEntityStates(deps.maxEntities)
   let inForce: ModelInForce | undefined
+  /** The encoded states seen so far, for their mean size. */
+  const encoded = { states: 0, bytes: 0 }
+  const measure = (value: Buffer | null) => {
+    if (value === null) return
+    encoded.states++
+    encoded.bytes += value.length
+  }
 
   const readState = async (record: InputRecord, value: Buffer): Promise<EntityState> => {
     try {
@@ -103,6 +110,7 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
   const restoreOne = async (record: InputRecord) => {
     if (record.key === null) throw unreadable(record, 'it has no key')
     const key = record.key.toString('utf8')
+    measure(record.value)
     const state = record.value === null ? null : await readState(record, record.value)
     if (key === MODEL_KEY) inForce = state?.model ?? undefined
     else if (state !== null && state.behaviour === null) throw unreadable(record, 'it holds no behaviour')
@@ -185,8 +193,15 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
         committed: () => {
           view.commit()
           inForce = taken ?? inForce
+          for (const { value } of changes) measure(value)
         },
       }
+    },
+
+    size: () => {
+      const entries = entities.count()
+      const mean = encoded.states === 0 ? 0 : encoded.bytes / encoded.states
+      return { entries, bytes: Math.round(entries * mean) }
     },
   }
 }

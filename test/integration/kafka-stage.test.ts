@@ -162,7 +162,7 @@ describe('a stage', () => {
     held = false
     hold.resolve()
     proxy.heal()
-    await until(async () => (await zombie.transactions('failed')) > 0, {
+    await until(async () => (await zombie.transactions('fenced')) > 0, {
       what: 'the fence',
       timeoutMs: 45_000,
     })

@@ -78,6 +78,7 @@ export const countingStage = (topics: CountingTopics, hooks: CountingHooks = {})
           },
         }
       },
+      size: () => ({ entries: counts.size, bytes: 10 * counts.size }),
     }
   },
 })

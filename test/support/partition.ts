@@ -93,6 +93,7 @@ export const batch = (from: number, count: number, topic = 'in'): FetchedBatch =
   records: records(from, count, topic),
   fetched: from,
   next: from + count,
+  end: from + count,
 })
 
 const copyOf = ({ value, timestamp }: InputRecord) => ({ key: null, value, timestamp })
@@ -140,6 +141,7 @@ export const setUpPartition = ({ changelog = false, side = false } = {}) => {
     positions: {
       committed: async (_, topic) => broker.committed.get(topic),
       range: async topic => broker.ranges.get(topic) ?? { low: 0, high: 0 },
+      lag: async () => new Map(),
       close: async () => undefined,
     },
     flow: {

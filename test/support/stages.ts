@@ -44,7 +44,7 @@ export interface RunningStage {
   readonly service: Service
   readonly metrics: Metrics
   /** How many transactions of the stage ended so. */
-  transactions(outcome: 'committed' | 'failed'): Promise<number>
+  transactions(outcome: 'committed' | 'failed' | 'fenced'): Promise<number>
   restores(): Promise<number>
 }
 
