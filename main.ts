@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { check } from './connectors/check.ts'
 import { kafkaConfig } from './connectors/kafka/client.ts'
 import { topics } from './connectors/kafka/topics-command.ts'
+import { notifierSections } from './connectors/notifiers/catalogue.ts'
 import { redisConfig } from './connectors/redis.ts'
 import { registryConfig } from './connectors/registry.ts'
 import { sourcesConfig } from './connectors/sources/config.ts'
@@ -13,6 +14,8 @@ import { consoleDashboard } from './gateway/console.ts'
 import { dlq } from './pipelines/dead-letters/command.ts'
 import { ingest } from './pipelines/ingest/command.ts'
 import { replay } from './pipelines/ingest/replay.ts'
+import { notify } from './pipelines/notifying/command.ts'
+import { notifyConfig } from './pipelines/notifying/config.ts'
 import { score } from './pipelines/scoring/command.ts'
 import { diff } from './pipelines/scoring/diff-command.ts'
 import { scoringConfig } from './pipelines/scoring/scoring.ts'
@@ -38,6 +41,8 @@ const SECTIONS = {
   sources: sourcesConfig,
   scoring: scoringConfig,
   gateway: gatewayConfig,
+  notify: notifyConfig,
+  ...notifierSections,
   data: dataConfig,
   embedded: embeddedConfig,
   process: processConfig,
@@ -55,6 +60,7 @@ const COMMANDS: Readonly<Record<string, Command<Config>>> = {
   score,
   diff,
   gateway,
+  notify,
   replay,
   dlq,
   watch,

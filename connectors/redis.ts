@@ -137,6 +137,19 @@ export const createRedis = async ({ config, log }: RedisDeps): Promise<Redis> =>
   }
 }
 
+/**
+ * A client for the library of queues, not connected yet: for a `worker`, which waits as long as Redis is away, or for an
+ * `adder`, whose commands fail at once then.
+ */
+export const createQueueClient = (
+  { url }: SectionValues<typeof redisConfig>,
+  purpose: 'adder' | 'worker',
+): Client => {
+  if (purpose === 'adder') return new Client(url, options)
+  const { lazyConnect, connectTimeout, retryStrategy } = options
+  return new Client(url, { lazyConnect, connectTimeout, retryStrategy, maxRetriesPerRequest: null })
+}
+
 const unreachable = (cause: unknown): SentinelError =>
   new SentinelError('NS_SERVICE_UNREACHABLE', `Redis: ${messageOf(cause)}`, { cause })
 

@@ -78,6 +78,14 @@ export const ERROR_CODES = {
   ],
   NS_BATCH_CORRUPT: ['fatal', 'A compressed batch cannot be read: find its producer by topic and offset.'],
   NS_KAFKA_REFUSED: ['fatal', 'Check the credentials and the ACLs that Kafka has for this user.'],
+  NS_NOTIFICATION_FAILED: [
+    'retriable',
+    'The receiver of notifications is away or overloaded; it is tried again. Try it alone: `netsentinel notify --test`.',
+  ],
+  NS_NOTIFICATION_REFUSED: [
+    'poison',
+    'The receiver refuses the notification for good; correct its address, its credentials or its rules.',
+  ],
   NS_TOO_LARGE: ['poison', 'The record is larger than the broker takes.'],
 } as const satisfies Record<string, readonly [Outcome, string]>
 

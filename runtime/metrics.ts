@@ -126,6 +126,30 @@ export const createMetrics = (options: { readonly defaults?: boolean } = {}) => 
       buckets: END_TO_END_SECONDS,
       registers,
     }),
+    notifications: new Counter({
+      name: 'netsentinel_notifications_total',
+      help: 'Attempts to send a notification, by notifier and outcome: sent, retried or failed (given up).',
+      labelNames: ['notifier', 'outcome'] as const,
+      registers,
+    }),
+    alertsPassed: new Counter({
+      name: 'netsentinel_notify_alerts_total',
+      help: 'Records of alerts by what was decided: notified, quiet, stale (too old) or undecodable.',
+      labelNames: ['decision'] as const,
+      registers,
+    }),
+    notificationsQueued: new Gauge({
+      name: 'netsentinel_notifications_queued',
+      help: 'Notifications that are not sent yet, by notifier.',
+      labelNames: ['notifier'] as const,
+      registers,
+    }),
+    notificationsOldest: new Gauge({
+      name: 'netsentinel_notifications_oldest_seconds',
+      help: 'Age of the oldest notification that is not sent yet, by notifier; 0 when there is none.',
+      labelNames: ['notifier'] as const,
+      registers,
+    }),
     sockets: new Gauge({
       name: 'netsentinel_gateway_sockets',
       help: 'Open WebSockets.',

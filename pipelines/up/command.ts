@@ -14,13 +14,14 @@ import { createCloser, EXIT, type Service } from '../../runtime/lifecycle.ts'
 import type { Threat } from '../../schemas/generated.ts'
 import { type IngestConfig, startIngest } from '../ingest/command.ts'
 import { replayFiles } from '../ingest/replay.ts'
+import { type NotifyConfig, startConfiguredNotifying } from '../notifying/command.ts'
 import type { ScoringConfig } from '../scoring/assemble.ts'
 import { startScoring } from '../scoring/command.ts'
 import { bundledCapture } from './capture.ts'
 import { accountForReplay, rawEnds } from './once.ts'
 
 /** The settings that `netsentinel up` reads itself; the gateway's are the gateway's own. */
-export interface UpConfig extends IngestConfig, ScoringConfig {
+export interface UpConfig extends IngestConfig, ScoringConfig, NotifyConfig {
   readonly redis: SectionValues<typeof redisConfig>
   readonly embedded: SectionValues<typeof embeddedConfig>
   readonly data: SectionValues<typeof dataConfig>
@@ -128,6 +129,7 @@ export const createUp = <C extends UpConfig>(dashboard: Dashboard<C>): Command<C
       await prepareTopics({ config, log: given.log, apply: false })
       // Scoring loads its model while ingest joins its group.
       own(await Promise.all([startIngest(context), startScoring(context)]))
+      own(await startConfiguredNotifying(context))
       const [gateway, client] = await dashboard.start(context, threat => {
         delivered.add(threat.id)
         if (!once) table.add(threat)

@@ -15,14 +15,17 @@ export const redisServes =
     if (!answer.toString().startsWith('+PONG')) throw new Error(answer.toString().trim())
   }
 
-/** Starts Redis on `port` of loopback: the machine's own, else the bundled one. It saves every minute and when it stops. */
+/**
+ * Starts Redis on `port` of loopback: the machine's own, else the bundled one. It appends each command to a file before it
+ * answers, so that the queues survive when it is killed; what a crash of the machine can take is a second's worth.
+ */
 export const startRedis = async (site: Site, port: number): Promise<Child> => {
   const directory = join(site.dataDir, 'redis')
   mkdirSync(directory, { recursive: true })
   const child = site.start({
     name: 'Redis',
     command: await findRedis(site.tools, site.artifacts.redisBinaries),
-    args: ['--bind', HOST, '--port', String(port), '--save', '60 1', '--loglevel', 'warning'],
+    args: ['--bind', HOST, '--port', String(port), '--save', '', '--appendonly', 'yes', '--loglevel', 'warning'],
     cwd: directory,
     logFile: join(site.logDir, 'redis.log'),
   })

@@ -14,6 +14,8 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   kafkajs: ['connectors/kafka/'],
   '@kafkajs/confluent-schema-registry': ['connectors/registry.ts'],
   ioredis: ['connectors/redis.ts'],
+  bullmq: ['connectors/queue.ts'],
+  nodemailer: ['connectors/notifiers/mail.ts'],
   avsc: ['schemas/history.ts', 'schemas/avro.test.ts'],
   ws: ['gateway/sockets/', 'gateway/client/'],
   fastify: ['gateway/'],
