@@ -6,6 +6,7 @@ import type { Site } from './site.ts'
 import { findRedis } from './tools.ts'
 
 const HOST = '127.0.0.1'
+const KEEPING = ['--save', '', '--appendonly', 'yes']
 
 /** Whether the Redis on `port` answers. */
 export const redisServes =
@@ -25,7 +26,7 @@ export const startRedis = async (site: Site, port: number): Promise<Child> => {
   const child = site.start({
     name: 'Redis',
     command: await findRedis(site.tools, site.artifacts.redisBinaries),
-    args: ['--bind', HOST, '--port', String(port), '--save', '', '--appendonly', 'yes', '--loglevel', 'warning'],
+    args: ['--bind', HOST, '--port', String(port), ...KEEPING, '--loglevel', 'warning'],
     cwd: directory,
     logFile: join(site.logDir, 'redis.log'),
   })
