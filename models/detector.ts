@@ -15,7 +15,10 @@ export interface Analysis {
   readonly severity: Severity
   /** Score of each model of the ensemble, by its name. */
   readonly modelScores: Readonly<Record<string, number>>
-  /** The features that made the score, largest share first; empty where the models give none. */
+  /**
+   * The features that made the score, largest share first; empty below the score from which the detector explains, and
+   * where its models give none.
+   */
   readonly contributions: readonly Contribution[]
 }
 
@@ -34,6 +37,20 @@ export interface ModelManifest {
   /** SHA-256 of the ordered feature list: a model whose hash differs from the code's is refused. */
   readonly featureHash: string
   readonly features: readonly string[]
+  /** What the graph takes: `row` is rows × features, one row an event. */
+  readonly layout: 'row'
+  /** Names of the outputs: the score, rows × 1; the models' own, rows × models; what each feature adds, rows × features. */
+  readonly outputs: { readonly score: string; readonly models: string; readonly contributions: string }
+  /** Names of the models, in the order of their scores. */
+  readonly models: readonly string[]
+  /** How the score was calibrated: on so many rows that no model was fitted on. */
+  readonly calibration: {
+    readonly rows: number
+    /** The threshold as a budget of false alerts: one in so many usual events reaches it. */
+    readonly budget: number
+  }
+  /** The range that 90 % of the training values of each feature lie in, in the order of the features. */
+  readonly expected: { readonly low: readonly number[]; readonly high: readonly number[] }
   /** Score from which an event is a threat, unless SCORING_THRESHOLD says otherwise. */
   readonly threshold: number
   /** Scores from which a threat is medium, high, critical. */

@@ -6,13 +6,19 @@ import type { ModelManifest } from './detector.ts'
 import { featureHash, featureNames } from './features/features.ts'
 
 const share = z.number().min(0).max(1)
+const name = z.string().min(1)
 const hash = z.string().regex(/^[0-9a-f]{64}$/)
 
 const schema = z.strictObject({
-  version: z.string().min(1),
+  version: name,
   sequence: z.int().min(1),
   featureHash: hash,
   features: z.array(z.string()),
+  layout: z.literal('row'),
+  outputs: z.strictObject({ score: name, models: name, contributions: name }),
+  models: z.array(name).min(1),
+  calibration: z.strictObject({ rows: z.int().min(0), budget: z.number().min(1) }),
+  expected: z.strictObject({ low: z.array(z.number()), high: z.array(z.number()) }),
   threshold: share,
   severities: z.strictObject({ medium: share, high: share, critical: share }),
   seed: z.int().min(0),

@@ -4,7 +4,7 @@ import { makeEvent } from '../test/support/events.ts'
 import { createMemoryDetector } from './memory-detector.ts'
 
 describe('the detector in memory', () => {
-  detectorContract(async severities => createMemoryDetector({ manifest: { severities } }))
+  detectorContract(async manifest => createMemoryDetector({ manifest }))
 
   it('takes the score it is told to, and refuses one that is not a number', async () => {
     const observation = { event: makeEvent(), before: null }

@@ -1,8 +1,12 @@
 import { SentinelError } from '../runtime/errors.ts'
+import type { Contribution } from '../schemas/generated.ts'
 import type { Detector, ModelManifest, Observation } from './detector.ts'
+import { contributionsOf } from './explain.ts'
 import { FEATURE_COUNT, featureHash, featureNames, featureRows } from './features/features.ts'
+import { observe } from './features/observe.ts'
 import { severityOf } from './manifest.ts'
-import { trainForestModel } from './trainers/train.ts'
+import { OUTPUTS } from './onnx/ensemble-graph.ts'
+import { trainModel } from './trainers/train.ts'
 
 /** What may be chosen of a detector in memory. */
 export interface MemoryDetectorOptions {
@@ -19,6 +23,12 @@ const rowScore = (observation: Observation): number => {
   return mean / (1 + mean)
 }
 
+/** Each feature's part of that mean. */
+const explain = (observation: Observation, manifest: ModelManifest): Contribution[] => {
+  const row = featureRows([observation])
+  return contributionsOf(manifest, row, row.map(Math.abs))
+}
+
 /** A detector without a runtime or a thread, for tests of whatever stands on one. */
 export const createMemoryDetector = ({
   manifest: chosen = {},
@@ -29,6 +39,11 @@ export const createMemoryDetector = ({
     sequence: 1,
     featureHash,
     features: featureNames,
+    layout: 'row',
+    outputs: OUTPUTS,
+    models: ['memory'],
+    calibration: { rows: 0, budget: 1 },
+    expected: { low: [], high: [] },
     threshold: 0.5,
     severities: { medium: 0.6, high: 0.7, critical: 0.8 },
     seed: 0,
@@ -52,11 +67,11 @@ export const createMemoryDetector = ({
           score: value,
           severity: severityOf(value, manifest),
           modelScores: { memory: value },
-          contributions: [],
+          contributions: value < manifest.threshold ? [] : explain(observation, manifest),
         }
       })
     },
-    train: async (events, options) => trainForestModel(events, options),
+    train: async (events, options) => trainModel(observe(events), options),
     close: async () => {
       closed = true
     },

@@ -108,8 +108,12 @@ export interface Contribution {
   readonly feature: string
   /** Its value. */
   readonly value: number
-  /** Its share of the score, 0 to 1. */
+  /** Its share of what was unusual, 0 to 1. */
   readonly share: number
+  /** From here on its value is usual: 90 % of the training values lie from expectedLow to expectedHigh. */
+  readonly expectedLow: number | null
+  /** Up to here its value is usual. */
+  readonly expectedHigh: number | null
 }
 
 /** An event that the model scored at or above the threshold. A function of the event, its entity's past and the model. */

@@ -87,7 +87,7 @@ const threatOf = (event: Event, rest: Partial<Threat> = {}): Threat => ({
   severity: 'high',
   modelVersion: 'baseline-1',
   modelScores: { isolationForest: 0.934 },
-  contributions: [{ feature: 'failures', value: 12.5, share: 0.6 }],
+  contributions: [{ feature: 'failures', value: 12.5, share: 0.6, expectedLow: 0, expectedHigh: 2.5 }],
   techniques: event.techniques,
   eventOffset: 42,
   event,
@@ -133,6 +133,9 @@ describe('toOcsf', () => {
         {
           analysis_targets: [{ name: 'ip:203.0.113.9' }],
           anomalies: [{ observation_parameter: 'failures', observations: [{ value: '12.5' }] }],
+          baselines: [
+            { observation_parameter: 'failures', observations: [{ value: '0' }, { value: '2.5' }] },
+          ],
         },
       ],
       unmapped: {
@@ -179,6 +182,16 @@ describe('toOcsf', () => {
       expect(finding).not.toHaveProperty(key)
     expect(finding).toMatchObject({ unmapped: { entity: 'sensor:opencanary-1' } })
     expect(JSON.stringify(finding)).not.toMatch(/null|""|\[\]|\{\}/)
+  })
+
+  it('has no baseline for a feature whose expected range the model does not know', () => {
+    const contributions = [
+      { feature: 'failures', value: 12.5, share: 0.6, expectedLow: null, expectedHigh: null },
+    ]
+    const finding = toOcsf(threatOf(bare, { contributions }))
+    expect(problems(finding)).toEqual([])
+    expect(finding).not.toHaveProperty('anomaly_analyses.0.baselines')
+    expect(finding).toHaveProperty('anomaly_analyses.0.anomalies')
   })
 
   it.each([
@@ -351,7 +364,13 @@ const threats = (): fc.Arbitrary<Threat> => {
     modelVersion: name,
     modelScores: fc.dictionary(name, fc.double({ min: 0, max: 1, noNaN: true })),
     contributions: fc.array(
-      fc.record({ feature: name, value: fc.double(), share: fc.double({ min: 0, max: 1, noNaN: true }) }),
+      fc.record({
+        feature: name,
+        value: fc.double(),
+        share: fc.double({ min: 0, max: 1, noNaN: true }),
+        expectedLow: fc.option(fc.double()),
+        expectedHigh: fc.option(fc.double()),
+      }),
     ),
     techniques: fc.array(technique),
     eventOffset: fc.nat(),

@@ -156,7 +156,7 @@ const attacksOf = (techniques: readonly string[]): Json[] =>
       : found.tactics.map(tactic => ({ ...base, tactic: attackRef(tactic) }))
   })
 
-/** Which features were out of the ordinary: OCSF's own place for a model's explanation. */
+/** Which features were out of the ordinary, and what is usual of them: OCSF's own places for a model's explanation. */
 const anomalyOf = (entity: string, contributions: Threat['contributions']): Json | undefined =>
   contributions.length === 0
     ? undefined
@@ -164,9 +164,18 @@ const anomalyOf = (entity: string, contributions: Threat['contributions']): Json
         analysis_targets: [{ name: entity, type: 'entity' }],
         anomalies: contributions.map(({ feature, value, share }) => ({
           observation_parameter: feature,
-          observed_pattern: `${Math.round(share * 100)} % of the score`,
+          observed_pattern: `${Math.round(share * 100)} % of what was unusual`,
           observations: [{ value: String(value) }],
         })),
+        baselines: contributions.flatMap(({ feature, expectedLow: low, expectedHigh: high }) =>
+          low === null || high === null
+            ? []
+            : {
+                observation_parameter: feature,
+                observed_pattern: `${low} to ${high} in 90 % of the training events`,
+                observations: [{ value: String(low) }, { value: String(high) }],
+              },
+        ),
       }
 
 /**

@@ -3,6 +3,7 @@ import {
   encode,
   type Field,
   floatBytes,
+  int64Bytes,
   intField,
   messageField,
   packedFloats,
@@ -28,11 +29,17 @@ export interface Node {
   readonly attributes?: readonly Attribute[]
 }
 
-/** A float32 constant of a graph. */
+/** A constant of a graph: float32 or int64. */
 export interface Constant {
   readonly name: string
   readonly shape: readonly number[]
-  readonly values: Float32Array
+  readonly values: Float32Array | BigInt64Array
+}
+
+/** A piece of a graph: nodes in the order they run, and the constants that they use. */
+export interface Part {
+  readonly nodes: readonly Node[]
+  readonly constants: readonly Constant[]
 }
 
 /** A float32 input or output; a text in the shape is a dimension that each call may choose. */
@@ -41,11 +48,9 @@ export interface Port {
   readonly shape: readonly (number | string)[]
 }
 
-/** A graph: nodes in the order they run. */
-export interface Graph {
+/** A graph. */
+export interface Graph extends Part {
   readonly name: string
-  readonly nodes: readonly Node[]
-  readonly constants: readonly Constant[]
   readonly inputs: readonly Port[]
   readonly outputs: readonly Port[]
   /** Free texts that travel with the model. */
@@ -55,11 +60,25 @@ export interface Graph {
 /** The tree operators' domain. */
 export const ML_DOMAIN = 'ai.onnx.ml'
 
-// Field numbers below are those of onnx/onnx.proto3; versions: IR 8, opset 17, ai.onnx.ml 3.
+/*
+ * The messages of onnx/onnx.proto3 and the numbers of their fields, as far as they are written here:
+ *
+ *   ModelProto      1 ir_version, 2 producer_name, 7 graph, 8 opset_import, 14 metadata_props
+ *   GraphProto      1 node, 2 name, 5 initializer, 11 input, 12 output
+ *   NodeProto       1 input, 2 output, 4 op_type, 5 attribute, 7 domain
+ *   AttributeProto  1 name, 3 i, 4 s, 7 floats, 8 ints, 9 strings, 20 type (2 INT, 3 STRING, 6 FLOATS, 7 INTS, 8 STRINGS)
+ *   TensorProto     1 dims, 2 data_type (1 FLOAT, 7 INT64), 8 name, 9 raw_data, little-endian
+ *   ValueInfoProto  1 name, 2 type → TypeProto 1 tensor_type → 1 elem_type, 2 shape → 1 dim → 1 dim_value or 2 dim_param
+ *   OperatorSetId   1 domain, 2 version
+ *   StringString    1 key, 2 value
+ *
+ * How a field is written on the wire is in protobuf.ts.
+ */
 const IR_VERSION = 8
 const OPSET = 17
 const ML_OPSET = 3
 const FLOAT = 1
+const INT64 = 7
 
 const attributeField = (attribute: Attribute): Field => {
   const name = textField(1, attribute.name)
@@ -80,13 +99,13 @@ const nodeField = (node: Node): Field =>
     ...(node.domain === undefined ? [] : [textField(7, node.domain)]),
   )
 
-const constantField = (constant: Constant): Field =>
+const constantField = ({ name, shape, values }: Constant): Field =>
   messageField(
     5,
-    packedInts(1, constant.shape),
-    intField(2, FLOAT),
-    textField(8, constant.name),
-    bytesField(9, floatBytes(constant.values)),
+    packedInts(1, shape),
+    intField(2, values instanceof Float32Array ? FLOAT : INT64),
+    textField(8, name),
+    bytesField(9, values instanceof Float32Array ? floatBytes(values) : int64Bytes(values)),
   )
 
 const portField = (number: number, { name, shape }: Port): Field => {

@@ -6,17 +6,42 @@ import type { TrainedModel } from '../detector.ts'
 import { FEATURE_COUNT, featureNames, featureRows } from '../features/features.ts'
 import { observe } from '../features/observe.ts'
 import { sha256 } from '../manifest.ts'
-import { scoreIsolationForest, trainIsolationForest } from '../trainers/isolation-forest.ts'
-import { trainForestModel } from '../trainers/train.ts'
-import { encodeForest, forestGraph } from './forest-graph.ts'
+import { type Ensemble, scoreEnsemble, trainEnsemble } from '../trainers/ensemble.ts'
+import { trainModel } from '../trainers/train.ts'
+import { encodeEnsemble, ensembleGraph, INPUT, OUTPUTS } from './ensemble-graph.ts'
 import { encodeModel, type Graph } from './graph.ts'
 import { createOnnxDetector } from './onnx-detector.ts'
+import { createSession } from './session.ts'
 
 const events = fc.sample(anyEvent(), { numRuns: 1000, seed: 1 })
 const observations = observe(events)
 const data = { values: featureRows(observations), rows: events.length, features: FEATURE_COUNT }
-const forest = trainIsolationForest(data, { seed: 5 })
-const trained = trainForestModel(events, { version: 'test-1', sequence: 1, seed: 5 })
+const ensemble = trainEnsemble(data, { seed: 5 })
+const trained = trainModel(observations, { version: 'test-1', sequence: 1, seed: 5 })
+
+const scored = async (model: Ensemble, values: Float32Array<ArrayBuffer>, batchRows = 64) => {
+  const session = await createSession({
+    onnx: encodeEnsemble(model),
+    input: INPUT,
+    outputs: OUTPUTS,
+    features: FEATURE_COUNT,
+    models: 3,
+    explainFrom: 0,
+    batchRows,
+  })
+  const result = await session.run(Float32Array.from(values))
+  await session.close()
+  return result
+}
+
+/** The largest difference between two lists of the same length. */
+const apart = (one: ArrayLike<number>, two: ArrayLike<number>): number => {
+  expect(one.length).toBe(two.length)
+  return Array.from(one).reduce(
+    (most, value, i) => Math.max(most, Math.abs(value - (two[i] ?? Number.NaN))),
+    0,
+  )
+}
 
 const withOnnx = (onnx: Uint8Array): TrainedModel => ({
   onnx,
@@ -34,29 +59,53 @@ const refusal = async (model: TrainedModel): Promise<unknown> => {
 }
 
 describe('the detector on onnxruntime', () => {
-  detectorContract(severities =>
-    createOnnxDetector({ onnx: trained.onnx, manifest: { ...trained.manifest, severities } }),
+  detectorContract(chosen =>
+    createOnnxDetector({ onnx: trained.onnx, manifest: { ...trained.manifest, ...chosen } }),
   )
 
-  it('scores as the trainer does, to 1e-5', async () => {
-    const detector = await createOnnxDetector(withOnnx(encodeForest(forest)))
-    const analyses = await detector.analyze(observations)
-    await detector.close()
-    const expected = scoreIsolationForest(forest, data)
-    const apart = analyses.map(({ score }, i) => Math.abs(score - (expected[i] ?? Number.NaN)))
-    expect(Math.max(...apart)).toBeLessThanOrEqual(1e-5)
+  it('scores and explains as the trainer does, to 1e-5', async () => {
+    const far = featureRows(observations).map((value, i) => (i % 7 === 0 ? value * 3 + 2 : value))
+    for (const values of [data.values, far]) {
+      const expected = scoreEnsemble(ensemble, { ...data, values })
+      const { scores, models, contributions } = await scored(ensemble, values)
+      expect(apart(scores, expected.scores)).toBeLessThanOrEqual(1e-5)
+      expect(apart(models, expected.models)).toBeLessThanOrEqual(1e-5)
+      const relative = contributions.map((value, i) => value - (expected.contributions[i] ?? Number.NaN))
+      const size = expected.contributions.map(value => Math.max(1, value))
+      expect(
+        apart(
+          relative.map((value, i) => value / (size[i] ?? 1)),
+          relative.map(() => 0),
+        ),
+      ).toBeLessThanOrEqual(1e-5)
+    }
   })
 
-  it('scores to the bit alike for every size of micro-batch', async () => {
-    const scores = async (batchRows: number) => {
-      const detector = await createOnnxDetector({ ...trained, session: { batchRows } })
-      const analyses = await detector.analyze(observations)
-      await detector.close()
-      return analyses.map(each => each.score)
-    }
-    const expected = await scores(1)
-    for (const batchRows of [2, 3, 7, 16, 33, 64, 129, 1000])
-      expect(await scores(batchRows)).toEqual(expected)
+  it('gives a row the same bits wherever it stands and whatever stands beside it', async () => {
+    const rowAt = (row: number) => data.values.subarray(row * FEATURE_COUNT, (row + 1) * FEATURE_COUNT)
+    const alone = await scored(ensemble, data.values)
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.nat({ max: 999 }), { minLength: 1, maxLength: 150 }), async rows => {
+        const values = new Float32Array(rows.length * FEATURE_COUNT)
+        for (const [i, row] of rows.entries()) values.set(rowAt(row), i * FEATURE_COUNT)
+        const { scores, models, contributions } = await scored(ensemble, values)
+        for (const [i, row] of rows.entries()) {
+          expect(scores[i]).toBe(alone.scores[row])
+          expect(models.slice(i * 3, i * 3 + 3)).toEqual(alone.models.slice(row * 3, row * 3 + 3))
+          expect(contributions.slice(i * FEATURE_COUNT, (i + 1) * FEATURE_COUNT)).toEqual(
+            alone.contributions.slice(row * FEATURE_COUNT, (row + 1) * FEATURE_COUNT),
+          )
+        }
+      }),
+      { numRuns: 15 },
+    )
+  })
+
+  it('explains from the score that it is told to', async () => {
+    const detector = await createOnnxDetector({ ...trained, explainFrom: 0 })
+    const analyses = await detector.analyze(observations)
+    await detector.close()
+    expect(analyses.filter(each => each.contributions.length > 0).length).toBeGreaterThan(900)
   })
 
   it('refuses a model of other features, and names them', async () => {
@@ -82,8 +131,10 @@ describe('the detector on onnxruntime', () => {
       'has no output of the name',
       graph => ({
         ...graph,
-        nodes: graph.nodes.map(node => (node.op === 'Pow' ? { ...node, outputs: ['other'] } : node)),
-        outputs: [{ name: 'other', shape: ['rows', 1] }],
+        nodes: graph.nodes.map(node =>
+          node.outputs[0] === 'score' ? { ...node, outputs: ['other'] } : node,
+        ),
+        outputs: graph.outputs.map(each => (each.name === 'score' ? { ...each, name: 'other' } : each)),
       }),
       /no output score/,
     ],
@@ -102,13 +153,15 @@ describe('the detector on onnxruntime', () => {
     [
       'takes rows of another width',
       graph => ({ ...graph, inputs: [{ name: 'features', shape: ['rows', FEATURE_COUNT + 1] }] }),
-      /probe row/,
+      /[Ss]hape|[Dd]imension/,
     ],
     [
       'scores NaN',
       graph => ({
         ...graph,
-        constants: graph.constants.map(each => ({ ...each, values: Float32Array.of(Number.NaN) })),
+        constants: graph.constants.map(each =>
+          each.name === 'score_half' ? { ...each, values: Float32Array.of(Number.NaN) } : each,
+        ),
       }),
       /probe row NaN/,
     ],
@@ -116,13 +169,15 @@ describe('the detector on onnxruntime', () => {
       'scores above 1',
       graph => ({
         ...graph,
-        constants: graph.constants.map(each => ({ ...each, values: Float32Array.of(3) })),
+        constants: graph.constants.map(each =>
+          each.name === 'score_half' ? { ...each, values: Float32Array.of(-0.1) } : each,
+        ),
       }),
       /not 0 to 1/,
     ],
   ]
   it.each(broken)('refuses a model that %s', async (_, change, reason) => {
-    expect(await refusal(withOnnx(encodeModel(change(forestGraph(forest)))))).toMatchObject({
+    expect(await refusal(withOnnx(encodeModel(change(ensembleGraph(ensemble)))))).toMatchObject({
       code: 'NS_MODEL_REFUSED',
       message: expect.stringMatching(reason),
     })

@@ -1,18 +1,21 @@
 import { SentinelError } from '../../runtime/errors.ts'
-import type { Analysis, Detector, TrainedModel } from '../detector.ts'
+import type { Analysis, Detector, Observation, TrainedModel } from '../detector.ts'
+import { contributionsOf } from '../explain.ts'
 import { FEATURE_COUNT, featureRows } from '../features/features.ts'
+import { observe } from '../features/observe.ts'
 import { assertBytes, assertFeatures, severityOf } from '../manifest.ts'
-import { trainForestModel } from '../trainers/train.ts'
-import { INPUT, OUTPUT } from './forest-graph.ts'
+import { trainModel } from '../trainers/train.ts'
+import { INPUT } from './ensemble-graph.ts'
 import { createSession, type Session, type SessionOptions } from './session.ts'
 
 /** What the detector is made of: a model, and how its session is opened where that differs from the usual. */
 export interface OnnxDetectorDeps extends TrainedModel {
+  /** Score from which an analysis has contributions; the model's threshold when undefined. */
+  readonly explainFrom?: number | undefined
   readonly session?: Pick<SessionOptions, 'batchRows' | 'worker'>
 }
 
-const isScore = (score: number | undefined): score is number =>
-  score !== undefined && score >= 0 && score <= 1
+const isShare = (value: number): boolean => value >= 0 && value <= 1
 
 /** Rows that no event makes a model trip over: everything absent, all zero, large values. */
 const PROBES = [-1, 0, 50]
@@ -20,37 +23,45 @@ const PROBES = [-1, 0, 50]
 const probe = async (session: Session, version: string): Promise<void> => {
   const rows = new Float32Array(PROBES.length * FEATURE_COUNT)
   for (const [i, value] of PROBES.entries()) rows.fill(value, i * FEATURE_COUNT, (i + 1) * FEATURE_COUNT)
-  let reason: string | undefined
+  let bad: number | undefined
   try {
-    const bad = (await session.run(rows)).find(score => !isScore(score))
-    if (bad !== undefined) reason = `it scores a probe row ${bad}, not 0 to 1`
+    const { scores, models } = await session.run(rows)
+    bad = [...scores, ...models].find(score => !isShare(score))
   } catch (cause) {
-    throw new SentinelError(
-      'NS_MODEL_REFUSED',
-      `model ${version} cannot score a probe row: ${String(cause)}`,
-      {
-        cause,
-      },
-    )
+    const reason = `model ${version} cannot score a probe row: ${String(cause)}`
+    throw new SentinelError('NS_MODEL_REFUSED', reason, { cause })
   }
-  if (reason !== undefined) throw new SentinelError('NS_MODEL_REFUSED', `model ${version}: ${reason}`)
+  if (bad !== undefined)
+    throw new SentinelError('NS_MODEL_REFUSED', `model ${version}: it scores a probe row ${bad}, not 0 to 1`)
 }
 
 /**
- * Serves a model by onnxruntime in a worker thread. The same observation gets the same score to the bit whatever else is
- * in the call: rows are independent in the graph, and the runtime uses one thread.
+ * Serves a model by onnxruntime in a worker thread. The same observation gets the same analysis to the bit whatever else
+ * is in the call: rows are independent in the graph, and the runtime uses one thread.
+ *
+ * Contributions leave the worker for those rows alone that score high enough.
  *
  * Rejects with NS_MODEL_REFUSED and the reason: other features than this code computes, a file that is not the
- * manifest's, an ONNX file that does not load or has no `score` of `features`, a probe row without a score of 0 to 1.
+ * manifest's, an ONNX file that does not load or lacks an input or output, a probe row without scores of 0 to 1.
  */
 export const createOnnxDetector = async ({
   onnx,
   manifest,
+  explainFrom = manifest.threshold,
   session: how,
 }: OnnxDetectorDeps): Promise<Detector> => {
   assertFeatures(manifest)
   assertBytes(manifest, onnx)
-  const session = await createSession({ ...how, onnx, input: INPUT, output: OUTPUT, features: FEATURE_COUNT })
+  const { models, outputs } = manifest
+  const session = await createSession({
+    ...how,
+    onnx,
+    input: INPUT,
+    outputs,
+    features: FEATURE_COUNT,
+    models: models.length,
+    explainFrom,
+  })
   try {
     await probe(session, manifest.version)
   } catch (error) {
@@ -58,29 +69,36 @@ export const createOnnxDetector = async ({
     throw error
   }
 
-  const analysisOf = (score: number): Analysis => ({
-    score,
-    severity: severityOf(score, manifest),
-    modelScores: { isolationForest: score },
-    contributions: [],
-  })
+  const analyze = async (observations: readonly Observation[]): Promise<Analysis[]> => {
+    const scored = await session.run(featureRows(observations))
+    let explained = 0
+    return observations.map((observation, row) => {
+      const score = scored.scores[row] ?? Number.NaN
+      if (!isShare(score))
+        throw new SentinelError(
+          'NS_SCORING_FAILED',
+          `model ${manifest.version} scores event ${observation.event.id} ${score}, not 0 to 1`,
+        )
+      const modelScores: Record<string, number> = {}
+      for (const [i, name] of models.entries())
+        modelScores[name] = scored.models[row * models.length + i] ?? Number.NaN
+      if (score < explainFrom)
+        return { score, severity: severityOf(score, manifest), modelScores, contributions: [] }
+      const at = FEATURE_COUNT * explained++
+      const amounts = scored.contributions.subarray(at, at + FEATURE_COUNT)
+      return {
+        score,
+        severity: severityOf(score, manifest),
+        modelScores,
+        contributions: contributionsOf(manifest, featureRows([observation]), amounts),
+      }
+    })
+  }
 
   return {
     manifest,
-    analyze: async observations => {
-      if (observations.length === 0) return []
-      const scores = await session.run(featureRows(observations))
-      return observations.map(({ event }, i) => {
-        const score = scores[i]
-        if (!isScore(score))
-          throw new SentinelError(
-            'NS_SCORING_FAILED',
-            `model ${manifest.version} scores event ${event.id} ${score}, not 0 to 1`,
-          )
-        return analysisOf(score)
-      })
-    },
-    train: async (events, options) => trainForestModel(events, options),
+    analyze: async observations => (observations.length === 0 ? [] : analyze(observations)),
+    train: async (events, options) => trainModel(observe(events), options),
     close: () => session.close(),
   }
 }

@@ -75,5 +75,13 @@ export const floatBytes = (values: Float32Array): Uint8Array => {
   return bytes
 }
 
+/** int64 values as little-endian bytes. */
+export const int64Bytes = (values: BigInt64Array): Uint8Array => {
+  const bytes = new Uint8Array(values.length * 8)
+  const view = new DataView(bytes.buffer)
+  for (const [i, value] of values.entries()) view.setBigInt64(i * 8, value, true)
+  return bytes
+}
+
 /** The bytes of a message with these fields, in this order. */
 export const encode = (...fields: readonly Field[]): Uint8Array => Buffer.concat(fields.flat())

@@ -1,10 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { trainIsolationForest } from '../trainers/isolation-forest.ts'
-import { encodeForest } from './forest-graph.ts'
+import { trainEnsemble } from '../trainers/ensemble.ts'
+import { encodeEnsemble, INPUT, OUTPUTS } from './ensemble-graph.ts'
 import { createSession, type Session, type SessionOptions } from './session.ts'
 
 const data = { values: Float32Array.from({ length: 64 }, (_, i) => i % 13), rows: 32, features: 2 }
-const onnx = encodeForest(trainIsolationForest(data, { seed: 1, trees: 5 }))
+const onnx = encodeEnsemble(trainEnsemble(data, { seed: 1 }))
 
 /** A worker's source, given as text. */
 const script = (text: string) => new URL(`data:text/javascript,${encodeURIComponent(text)}`)
@@ -18,7 +18,15 @@ const crashing = script(`
 describe('a session', () => {
   const open: Session[] = []
   const session = async (more: Partial<SessionOptions> = {}) => {
-    const made = await createSession({ onnx, input: 'features', output: 'score', features: 2, ...more })
+    const made = await createSession({
+      onnx,
+      input: INPUT,
+      outputs: OUTPUTS,
+      features: 2,
+      models: 3,
+      explainFrom: 1,
+      ...more,
+    })
     open.push(made)
     return made
   }
@@ -28,22 +36,36 @@ describe('a session', () => {
 
   it('scores each row and takes the buffer over', async () => {
     const values = Float32Array.from(data.values)
-    const scores = await (await session()).run(values)
-    expect(scores).toHaveLength(32)
+    const { scores, models, contributions } = await (await session()).run(values)
+    expect([scores.length, models.length, contributions.length]).toEqual([32, 96, 0])
     expect(values).toHaveLength(0)
+  })
+
+  it('hands out the contributions of the rows that score high enough, in order', async () => {
+    const { scores, contributions: all } = await (await session({ explainFrom: 0 })).run(
+      Float32Array.from(data.values),
+    )
+    const explainFrom = scores.toSorted()[25] ?? 0
+    const { contributions } = await (await session({ explainFrom })).run(Float32Array.from(data.values))
+    const expected = [...scores.keys()]
+      .filter(row => (scores[row] ?? 0) >= explainFrom)
+      .flatMap(row => [...all.subarray(row * 2, row * 2 + 2)])
+    expect(expected.length).toBeGreaterThan(0)
+    expect(expected.length).toBeLessThan(64)
+    expect([...contributions]).toEqual(expected)
   })
 
   it('rejects a call whose rows do not fit, and goes on serving', async () => {
     const made = await session()
     await expect(made.run(new Float32Array(3))).rejects.toMatchObject({ code: 'NS_SCORING_FAILED' })
-    expect(await made.run(new Float32Array(4))).toHaveLength(2)
+    expect((await made.run(new Float32Array(4))).scores).toHaveLength(2)
   })
 
   it('finishes the calls in flight before it closes', async () => {
     const made = await session()
-    const scores = made.run(new Float32Array(20_000))
+    const scored = made.run(new Float32Array(20_000))
     await made.close()
-    expect(await scores).toHaveLength(10_000)
+    expect((await scored).scores).toHaveLength(10_000)
   })
 
   it('rejects calls in flight and later ones when its worker crashes', async () => {

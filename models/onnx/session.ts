@@ -1,8 +1,8 @@
 import { Worker } from 'node:worker_threads'
 import { messageOf, SentinelError } from '../../runtime/errors.ts'
-import type { Reply, Request, WorkerOptions } from './session.worker.ts'
+import type { Reply, Request, Scored, WorkerOptions } from './session.worker.ts'
 
-/** Rows that are given to the runtime at a time: for a tree ensemble larger runs are hardly faster. */
+/** Rows of a run, made up with zeros where there are fewer: for a tree ensemble larger runs are hardly faster. */
 const BATCH_ROWS = 64
 
 /** How to open a model. */
@@ -15,27 +15,27 @@ export interface SessionOptions extends Omit<WorkerOptions, 'batchRows'> {
 /** A model in a worker thread of its own: the runtime's `run()` blocks the thread that calls it. */
 export interface Session {
   /**
-   * Scores rows × features values, one score a row, in order; the buffer is moved to the worker and empty afterwards.
+   * Scores rows × features values, in order; the buffer is moved to the worker and empty afterwards.
    * Calls are served one after the other. Rejects with NS_SCORING_FAILED when the model fails or its worker has ended.
    */
-  run(values: Float32Array<ArrayBuffer>): Promise<Float32Array<ArrayBuffer>>
+  run(values: Float32Array<ArrayBuffer>): Promise<Scored>
   /** Waits for calls in flight and ends the worker. May be called twice. */
   close(): Promise<void>
 }
 
-type Scores = PromiseWithResolvers<Float32Array<ArrayBuffer>>
+type Waiting = PromiseWithResolvers<Scored>
 
 const failed = (reason: string, cause?: unknown) => new SentinelError('NS_SCORING_FAILED', reason, { cause })
 
 /**
- * Opens a model. Rejects with NS_MODEL_REFUSED and the runtime's reason when it cannot be loaded or lacks the named
+ * Opens a model. Rejects with NS_MODEL_REFUSED and the runtime's reason when it cannot be loaded or lacks a named
  * input or output.
  */
 export const createSession = async (options: SessionOptions): Promise<Session> => {
   const { worker: source = new URL('./session.worker.ts', import.meta.url), ...rest } = options
   const workerData: WorkerOptions = { batchRows: BATCH_ROWS, ...rest }
   const worker = new Worker(source, { workerData })
-  const pending = new Map<number, Scores>()
+  const pending = new Map<number, Waiting>()
   const started = Promise.withResolvers<void>()
   const ended = Promise.withResolvers<void>()
   let nextId = 0
@@ -55,7 +55,7 @@ export const createSession = async (options: SessionOptions): Promise<Session> =
     else {
       const waiting = pending.get(reply.id)
       pending.delete(reply.id)
-      if (reply.type === 'scores') waiting?.resolve(reply.scores)
+      if (reply.type === 'scored') waiting?.resolve(reply.scored)
       else waiting?.reject(failed(reply.reason))
     }
   })
@@ -81,7 +81,7 @@ export const createSession = async (options: SessionOptions): Promise<Session> =
     run: values => {
       if (closed || end !== undefined) return Promise.reject(end ?? failed('the model is closed'))
       const id = nextId++
-      const waiting: Scores = Promise.withResolvers()
+      const waiting: Waiting = Promise.withResolvers()
       pending.set(id, waiting)
       send({ type: 'run', id, values }, [values.buffer])
       return waiting.promise

@@ -7,11 +7,24 @@ export interface WorkerOptions {
   readonly onnx: Uint8Array
   /** Name of the input, rows × `features` float32. */
   readonly input: string
-  /** Name of the output, one float32 a row. */
-  readonly output: string
+  /** Names of the outputs, float32: rows × 1, rows × `models`, rows × `features`. */
+  readonly outputs: { readonly score: string; readonly models: string; readonly contributions: string }
   readonly features: number
-  /** Rows that are given to the runtime at a time. */
+  readonly models: number
+  /** Rows that score at or above this get their contributions. */
+  readonly explainFrom: number
+  /** Rows of every run: a multiplication of matrices gives a row other bits when there are more or fewer beside it. */
   readonly batchRows: number
+}
+
+/** What a model says of rows. */
+export interface Scored {
+  /** One a row. */
+  readonly scores: Float32Array<ArrayBuffer>
+  /** Rows × models. */
+  readonly models: Float32Array<ArrayBuffer>
+  /** The contributions of those rows, in order, that score high enough: that many × features. */
+  readonly contributions: Float32Array<ArrayBuffer>
 }
 
 /** A message to the worker. */
@@ -23,12 +36,13 @@ export type Request =
 export type Reply =
   | { readonly type: 'ready' }
   | { readonly type: 'refused'; readonly reason: string }
-  | { readonly type: 'scores'; readonly id: number; readonly scores: Float32Array<ArrayBuffer> }
+  | { readonly type: 'scored'; readonly id: number; readonly scored: Scored }
   | { readonly type: 'failed'; readonly id: number; readonly reason: string }
 
 const options = workerData as WorkerOptions
 const port = parentPort
 if (port === null) throw new SentinelError('NS_INTERNAL', 'session.worker.ts runs in a worker thread only')
+const fetches = Object.values(options.outputs)
 
 const open = async (): Promise<InferenceSession> => {
   const session = await InferenceSession.create(options.onnx, {
@@ -37,28 +51,58 @@ const open = async (): Promise<InferenceSession> => {
     executionMode: 'sequential',
     logSeverityLevel: 3,
   })
-  const missing =
-    (!session.inputNames.includes(options.input) && `input ${options.input}`) ||
-    (!session.outputNames.includes(options.output) && `output ${options.output}`)
-  if (missing) throw new SentinelError('NS_MODEL_REFUSED', `the model has no ${missing}`)
+  const missing = [
+    ...[options.input].filter(name => !session.inputNames.includes(name)).map(name => `input ${name}`),
+    ...fetches.filter(name => !session.outputNames.includes(name)).map(name => `output ${name}`),
+  ]
+  if (missing.length > 0)
+    throw new SentinelError('NS_MODEL_REFUSED', `the model has no ${missing.join(', ')}`)
   return session
 }
 
-const score = async (session: InferenceSession, values: Float32Array): Promise<Float32Array<ArrayBuffer>> => {
-  const { features, batchRows, input, output } = options
+/** The values of an output, of which each row has so many. */
+const valuesOf = (results: InferenceSession.ReturnType, name: string, width: number): Float32Array => {
+  const data = results[name]?.data
+  if (!(data instanceof Float32Array) || data.length !== options.batchRows * width)
+    throw new SentinelError('NS_SCORING_FAILED', `${name} is not ${width} float32 values a row`)
+  return data
+}
+
+const padding = new Float32Array(options.batchRows * options.features)
+
+/** The batch from a row on: as it lies there, or, where rows are missing at the end, with zeros for them. */
+const batchAt = (values: Float32Array, from: number): Float32Array => {
+  const batch = values.subarray(from * options.features, (from + options.batchRows) * options.features)
+  if (batch.length === padding.length) return batch
+  padding.fill(0)
+  padding.set(batch)
+  return padding
+}
+
+const score = async (session: InferenceSession, values: Float32Array): Promise<Scored> => {
+  const { features, models: width, batchRows, input, outputs, explainFrom } = options
   const rows = values.length / features
+  if (!Number.isInteger(rows))
+    throw new SentinelError('NS_SCORING_FAILED', `${values.length} values are no rows of ${features}`)
   const scores = new Float32Array(rows)
+  const models = new Float32Array(rows * width)
+  const explained: Float32Array[] = []
   for (let from = 0; from < rows; from += batchRows) {
     const count = Math.min(batchRows, rows - from)
-    const batch = values.subarray(from * features, (from + count) * features)
-    const result = (
-      await session.run({ [input]: new Tensor('float32', batch, [count, features]) }, [output])
-    )[output]
-    if (!(result?.data instanceof Float32Array) || result.data.length !== count)
-      throw new SentinelError('NS_SCORING_FAILED', `${output} is not one float32 a row`)
-    scores.set(result.data, from)
+    const batch = new Tensor('float32', batchAt(values, from), [batchRows, features])
+    const results = await session.run({ [input]: batch }, fetches)
+    const batchScores = valuesOf(results, outputs.score, 1)
+    const contributions = valuesOf(results, outputs.contributions, features)
+    scores.set(batchScores.subarray(0, count), from)
+    models.set(valuesOf(results, outputs.models, width).subarray(0, count * width), from * width)
+    for (let row = 0; row < count; row++) {
+      if ((batchScores[row] ?? 0) >= explainFrom)
+        explained.push(contributions.subarray(row * features, (row + 1) * features))
+    }
   }
-  return scores
+  const contributions = new Float32Array(explained.length * features)
+  for (const [i, row] of explained.entries()) contributions.set(row, i * features)
+  return { scores, models, contributions }
 }
 
 const reply = (message: Reply, transfer: readonly ArrayBuffer[] = []) =>
@@ -72,8 +116,9 @@ const serve = (session: InferenceSession) => {
       return
     }
     try {
-      const scores = await score(session, request.values)
-      reply({ type: 'scores', id: request.id, scores }, [scores.buffer])
+      const scored = await score(session, request.values)
+      const { scores, models, contributions } = scored
+      reply({ type: 'scored', id: request.id, scored }, [scores.buffer, models.buffer, contributions.buffer])
     } catch (error) {
       reply({ type: 'failed', id: request.id, reason: messageOf(error) })
     }

@@ -1,5 +1,7 @@
 import { SentinelError } from '../../runtime/errors.ts'
-import { createRandom, type Random } from './random.ts'
+import { floorFloat32 } from './float32.ts'
+import type { Matrix } from './matrix.ts'
+import { createRandom, drawNumbers, type Random } from './random.ts'
 
 /** A tree as arrays over its nodes; node 0 is the root and children come after their parent. */
 export interface IsolationTree {
@@ -22,13 +24,6 @@ export interface IsolationForest {
   readonly normalizer: number
 }
 
-/** Rows one after another: `rows` × `features` float32 values. */
-export interface Matrix {
-  readonly values: Float32Array
-  readonly rows: number
-  readonly features: number
-}
-
 /** Size of a forest. The defaults are those of the paper. */
 export interface ForestOptions {
   readonly seed: number
@@ -44,40 +39,12 @@ export interface ForestOptions {
 export const averagePathLength = (n: number): number =>
   n <= 1 ? 0 : n === 2 ? 1 : 2 * (Math.log(n - 1) + 0.5772156649) - (2 * (n - 1)) / n
 
-const bits = new Float32Array(1)
-const bitsAsInt = new Int32Array(bits.buffer)
-
-/**
- * The largest float32 that is not above `value`. For a float32 x, `x <= value` and `x <= floorFloat32(value)` are the
- * same, so a runtime that compares in float32 takes the branch that training took.
- */
-export const floorFloat32 = (value: number): number => {
-  const nearest = Math.fround(value)
-  if (!(nearest > value)) return nearest
-  if (nearest === 0) return -1.401298464324817e-45
-  bits[0] = nearest
-  bitsAsInt[0] = (bitsAsInt[0] ?? 0) + (nearest > 0 ? -1 : 1)
-  return bits[0]
-}
-
 interface Builder {
   readonly feature: number[]
   readonly threshold: number[]
   readonly left: number[]
   readonly right: number[]
   readonly pathLength: number[]
-}
-
-/** Draws `count` of the numbers below `rows` without replacement (Fisher–Yates, stopped early). */
-const drawRows = (rows: number, count: number, random: Random): Int32Array => {
-  const all = Int32Array.from({ length: rows }, (_, i) => i)
-  for (let i = 0; i < count; i++) {
-    const j = i + random.below(rows - i)
-    const swapped = all[i] ?? 0
-    all[i] = all[j] ?? 0
-    all[j] = swapped
-  }
-  return all.slice(0, count)
 }
 
 const growTree = (data: Matrix, sample: Int32Array, heightLimit: number, random: Random): IsolationTree => {
@@ -164,7 +131,7 @@ export const trainIsolationForest = (
   const random = createRandom(seed)
   const grown: IsolationTree[] = []
   for (let i = 0; i < trees; i++) {
-    grown.push(growTree(data, drawRows(data.rows, size, random), heightLimit, random))
+    grown.push(growTree(data, drawNumbers(data.rows, size, random), heightLimit, random))
   }
   return { trees: grown, features: data.features, normalizer: averagePathLength(size) }
 }

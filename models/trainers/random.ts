@@ -31,3 +31,15 @@ export const createRandom = (seed: number): Random => {
   }
   return { next, below: bound => Math.floor(next() * bound) }
 }
+
+/** Draws `count` of the numbers below `below`, without replacement (Fisher–Yates, stopped early). */
+export const drawNumbers = (below: number, count: number, random: Random): Int32Array => {
+  const all = Int32Array.from({ length: below }, (_, i) => i)
+  for (let i = 0; i < count; i++) {
+    const j = i + random.below(below - i)
+    const swapped = all[i] ?? 0
+    all[i] = all[j] ?? 0
+    all[j] = swapped
+  }
+  return all.slice(0, count)
+}

@@ -1,43 +1,42 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { anyEvent } from '../../test/support/events.ts'
-import { cutOff, trainForestModel } from './train.ts'
+import { FEATURE_COUNT } from '../features/features.ts'
+import { observe } from '../features/observe.ts'
+import { scoreOfBudget } from './calibration.ts'
+import { cutOff, trainModel } from './train.ts'
 
 describe('cutOff', () => {
-  it('lies between scores, with at most the share above it', () => {
-    expect(
-      cutOff(
-        Float64Array.from({ length: 100 }, (_, i) => i / 100),
-        0.05,
-      ),
-    ).toBeCloseTo(0.945, 9)
+  it('is the middle of the gap that the score of the budget lies in', () => {
+    expect(cutOff(Float64Array.of(0.2, 0.46, 0.55, 0.9), 1000)).toBeCloseTo(0.505, 6)
   })
 
-  it('does not cut through scores that are alike', () => {
-    const scores = Float64Array.from([
-      ...Array<number>(90).fill(0.5),
-      ...Array<number>(8).fill(0.7),
-      0.8,
-      0.9,
-    ])
-    expect(cutOff(scores, 0.05)).toBeCloseTo(0.75, 9)
-    expect(cutOff(scores, 0.1)).toBeCloseTo(0.6, 9)
-    expect(cutOff(new Float64Array(10).fill(0.4), 0.05)).toBe(1)
+  it('is the score of the budget where scores lie dense or stop', () => {
+    const dense = Float64Array.from({ length: 100_001 }, (_, i) => i / 100_000)
+    expect(cutOff(dense, 200)).toBeCloseTo(scoreOfBudget(200), 6)
+    expect(cutOff(Float64Array.of(0.1, 0.2), 200)).toBeCloseTo(scoreOfBudget(200), 6)
   })
 })
 
-describe('trainForestModel', () => {
-  it('sets cut-offs that rise and make about one event in twenty a threat', () => {
-    const events = fc.sample(anyEvent(), { numRuns: 2000, seed: 2 })
-    const { manifest } = trainForestModel(events, { version: 'v', sequence: 3, seed: 1 })
+describe('trainModel', () => {
+  const observations = observe(fc.sample(anyEvent(), { numRuns: 2000, seed: 2 }))
+  const { manifest } = trainModel(observations, { version: 'v', sequence: 3, seed: 1 })
+
+  it('sets cut-offs that rise', () => {
     const { medium, high, critical } = manifest.severities
-    expect([manifest.threshold, medium, high, critical]).toEqual(
-      [manifest.threshold, medium, high, critical].toSorted((a, b) => a - b),
-    )
+    const cutOffs = [manifest.threshold, medium, high, critical]
+    expect(cutOffs).toEqual(cutOffs.toSorted((a, b) => a - b))
     expect(manifest).toMatchObject({ version: 'v', sequence: 3, seed: 1, rows: 2000 })
   })
 
+  it('knows the expected range of every feature', () => {
+    const { low, high } = manifest.expected
+    expect([low.length, high.length]).toEqual([FEATURE_COUNT, FEATURE_COUNT])
+    for (const [i, value] of low.entries()) expect(value).toBeLessThanOrEqual(high[i] ?? Number.NaN)
+    expect(low).not.toEqual(high)
+  })
+
   it('refuses an empty window', () => {
-    expect(() => trainForestModel([], { version: 'v', sequence: 1, seed: 1 })).toThrow(/2 rows or more/)
+    expect(() => trainModel([], { version: 'v', sequence: 1, seed: 1 })).toThrow(/4 rows or more/)
   })
 })

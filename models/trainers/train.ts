@@ -1,10 +1,10 @@
-import type { Event } from '../../schemas/generated.ts'
-import type { TrainedModel } from '../detector.ts'
+import type { Observation, TrainedModel } from '../detector.ts'
 import { FEATURE_COUNT, featureHash, featureNames, featureRows } from '../features/features.ts'
-import { observe } from '../features/observe.ts'
 import { sha256 } from '../manifest.ts'
-import { encodeForest } from '../onnx/forest-graph.ts'
-import { scoreIsolationForest, trainIsolationForest } from './isolation-forest.ts'
+import { encodeEnsemble, OUTPUTS } from '../onnx/ensemble-graph.ts'
+import { scoreOfBudget } from './calibration.ts'
+import { ENSEMBLE_MODELS, scoreEnsemble, trainEnsemble } from './ensemble.ts'
+import { type Matrix, sortedColumn } from './matrix.ts'
 
 /** What a new model is called, where it stands in the order of models, and what its randomness starts from. */
 export interface TrainOptions {
@@ -13,38 +13,54 @@ export interface TrainOptions {
   readonly seed: number
 }
 
-/** Shares of the training events that score at or above each cut-off. */
-const SHARES = { threshold: 0.05, medium: 0.025, high: 0.01, critical: 0.0025 } as const
+/** Budgets of false alerts: one in so many usual events scores at or above each cut-off. */
+const BUDGETS = { threshold: 200, medium: 500, high: 2_000, critical: 20_000 } as const
 
-/** Twice what the trainer's float64 and the runtime's float32 may differ by: a cut-off keeps this far from any score. */
-const GAP = 2e-5
+/** What the trainer's float64 and the runtime's float32 may differ by, and twice that to either side of a cut-off. */
+const GAP = 4e-5
+
+/** Share of the training values of a feature below and above its expected range. */
+const UNEXPECTED = 0.05
 
 /**
- * A cut-off that at most this share of the scores reaches: the middle of a gap between two neighbouring scores, rounded
- * to 6 digits, so that neither the runtime's float32 nor the machine's last bit decides on which side a score falls.
+ * The cut-off for a budget: the middle of the gap between the training scores around it, rounded to 6 digits, so that
+ * neither the runtime's float32 nor the machine's last bit decides on which side a score falls; where scores lie dense,
+ * the budget's own score.
  */
-export const cutOff = (scores: Float64Array, share: number): number => {
-  const sorted = scores.toSorted()
-  for (let i = Math.max(1, Math.ceil(sorted.length * (1 - share))); i < sorted.length; i++) {
-    const below = sorted[i - 1] ?? 0
-    const above = sorted[i] ?? 1
-    if (above - below > GAP) return Math.round(((below + above) / 2) * 1e6) / 1e6
+export const cutOff = (scores: Float64Array, events: number): number => {
+  const exact = scoreOfBudget(events)
+  let below = 0
+  let above = 1
+  for (const score of scores) {
+    if (score < exact) below = Math.max(below, score)
+    else above = Math.min(above, score)
   }
-  return 1
+  const isGap = above - below > GAP && above < 1 && below > 0
+  return Math.round((isGap ? (below + above) / 2 : exact) * 1e6) / 1e6
+}
+
+const rounded = (value: number): number => Number(value.toPrecision(6))
+
+/** The range that most values of each feature lie in. */
+const expectedOf = (data: Matrix): { low: number[]; high: number[] } => {
+  const columns = Array.from({ length: data.features }, (_, feature) => sortedColumn(data, feature))
+  const at = (share: number) =>
+    columns.map(column => rounded(column[Math.floor(share * (data.rows - 1))] ?? 0))
+  return { low: at(UNEXPECTED), high: at(1 - UNEXPECTED) }
 }
 
 /**
- * Trains an isolation forest on events, given in time order per entity, and writes it as an ONNX file with its manifest.
- * Same events and seed in, same bytes out: the only functions beyond IEEE arithmetic are V8's own ports of exp, log and
+ * Trains the default ensemble on observations of usual traffic and writes it as an ONNX file with its manifest. Same
+ * observations and seed in, same bytes out: the only functions beyond IEEE arithmetic are V8's own ports of exp, log and
  * pow, which are the same code on every platform, and their results are rounded to float32.
  *
- * Throws NS_MODEL_REFUSED for fewer than two events.
+ * Throws NS_MODEL_REFUSED for fewer than four observations.
  */
-export const trainForestModel = (events: readonly Event[], options: TrainOptions): TrainedModel => {
-  const data = { values: featureRows(observe(events)), rows: events.length, features: FEATURE_COUNT }
-  const forest = trainIsolationForest(data, { seed: options.seed })
-  const scores = scoreIsolationForest(forest, data)
-  const onnx = encodeForest(forest, { version: options.version, featureHash })
+export const trainModel = (observations: readonly Observation[], options: TrainOptions): TrainedModel => {
+  const data = { values: featureRows(observations), rows: observations.length, features: FEATURE_COUNT }
+  const ensemble = trainEnsemble(data, { seed: options.seed })
+  const { scores } = scoreEnsemble(ensemble, data)
+  const onnx = encodeEnsemble(ensemble, { version: options.version, featureHash })
   return {
     onnx,
     manifest: {
@@ -52,11 +68,16 @@ export const trainForestModel = (events: readonly Event[], options: TrainOptions
       sequence: options.sequence,
       featureHash,
       features: featureNames,
-      threshold: cutOff(scores, SHARES.threshold),
+      layout: 'row',
+      outputs: OUTPUTS,
+      models: ENSEMBLE_MODELS,
+      calibration: { rows: ensemble.calibrationRows, budget: BUDGETS.threshold },
+      expected: expectedOf(data),
+      threshold: cutOff(scores, BUDGETS.threshold),
       severities: {
-        medium: cutOff(scores, SHARES.medium),
-        high: cutOff(scores, SHARES.high),
-        critical: cutOff(scores, SHARES.critical),
+        medium: cutOff(scores, BUDGETS.medium),
+        high: cutOff(scores, BUDGETS.high),
+        critical: cutOff(scores, BUDGETS.critical),
       },
       seed: options.seed,
       rows: data.rows,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { loadBaseline } from '../../models/baseline/load.ts'
+import { observe } from '../../models/features/observe.ts'
 import { createOnnxDetector } from '../../models/onnx/onnx-detector.ts'
 import { captureEvents, trainBaseline } from './baseline.ts'
 
@@ -14,6 +15,21 @@ describe('the model that ships', () => {
     const detector = await createOnnxDetector(loadBaseline())
     await detector.close()
     expect(detector.manifest.version).toBe('baseline-1')
+  })
+
+  it('finds threats in the capture, a few percent, of every source, and says why', async () => {
+    const observations = observe(await captureEvents())
+    const detector = await createOnnxDetector(loadBaseline())
+    const analyses = await detector.analyze(observations)
+    await detector.close()
+    const threats = observations
+      .map(({ event }, i) => ({ source: event.source, ...analyses[i] }))
+      .filter(({ score = 0 }) => score >= detector.manifest.threshold)
+    expect(threats.length / observations.length).toBeGreaterThan(0.01)
+    expect(threats.length / observations.length).toBeLessThan(0.06)
+    const sources = new Set(threats.map(({ source }) => source))
+    expect([...sources].toSorted()).toEqual(['cowrie', 'opencanary', 'suricata', 'zeek'])
+    for (const { contributions = [] } of threats) expect(contributions.length).toBeGreaterThan(0)
   })
 
   it('learnt from events of all four sources', async () => {

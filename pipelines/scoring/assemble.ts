@@ -45,7 +45,10 @@ export const assembleScoring = async ({
     registry.codec('Threat', threats),
     registry.codec('EntityState', topics.entityState.name),
   ])
-  const detector = await createOnnxDetector(chosen.model ?? loadBaseline())
+  const detector = await createOnnxDetector({
+    ...(chosen.model ?? loadBaseline()),
+    explainFrom: config.scoring.threshold,
+  })
   const stage = createScoringStage({
     group: `${config.topics.prefix}scoring`,
     topics: { events: topics.events.name, threats, entityState: topics.entityState.name },

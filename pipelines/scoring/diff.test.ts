@@ -69,7 +69,12 @@ describe('the difference of two partitions of threats', () => {
     ['id', placedAt(4, { id: 'other' })],
     ['score', placedAt(4, { score: 0.91 + Number.EPSILON })],
     ['modelScores', placedAt(4, { modelScores: { forest: 0.91, ecod: 0.5 } })],
-    ['contributions', placedAt(4, { contributions: [{ feature: 'failures', value: 12, share: 0.5 }] })],
+    [
+      'contributions',
+      placedAt(4, {
+        contributions: [{ feature: 'failures', value: 12, share: 0.5, expectedLow: 0, expectedHigh: 3 }],
+      }),
+    ],
     ['techniques', placedAt(4, { techniques: ['T1110', 'T1110'] })],
     ['event.user', placedAt(4, { event: makeEvent({ user: null }) })],
     [

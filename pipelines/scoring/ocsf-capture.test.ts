@@ -42,7 +42,10 @@ const threatOf = (event: Event, index: number): Threat => ({
   severity: SEVERITIES[index % 4] ?? 'low',
   modelVersion: 'baseline-1',
   modelScores: { isolationForest: (index % 101) / 100 },
-  contributions: index % 2 === 0 ? [] : [{ feature: 'failures', value: index, share: 1 }],
+  contributions:
+    index % 2 === 0
+      ? []
+      : [{ feature: 'failures', value: index, share: 1, expectedLow: 0, expectedHigh: null }],
   techniques: event.techniques,
   eventOffset: index,
   event,

@@ -1,18 +1,19 @@
 import { afterEach, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import type { Detector, ModelManifest, Observation } from '../../models/detector.ts'
+import { featureRows } from '../../models/features/features.ts'
 import { observe } from '../../models/features/observe.ts'
 import { anyEvent, makeEvent } from '../support/events.ts'
 
 /**
- * What every detector must do. `create` makes one whose manifest has the given severities; it is closed after each test.
+ * What every detector must do. `create` makes one whose manifest has the given cut-offs; it is closed after each test.
  */
 export const detectorContract = (
-  create: (severities: ModelManifest['severities']) => Promise<Detector>,
+  create: (cutOffs: Partial<Pick<ModelManifest, 'threshold' | 'severities'>>) => Promise<Detector>,
 ): void => {
   const open: Detector[] = []
-  const detector = async (severities = { medium: 0.6, high: 0.7, critical: 0.8 }) => {
-    const made = await create(severities)
+  const detector = async (cutOffs: Parameters<typeof create>[0] = {}) => {
+    const made = await create(cutOffs)
     open.push(made)
     return made
   }
@@ -71,12 +72,37 @@ export const detectorContract = (
 
   it('puts scores into words by the cut-offs of the manifest', async () => {
     const observations = sample(20)
-    const made = await detector({ medium: 0, high: 0, critical: 0 })
+    const made = await detector({ severities: { medium: 0, high: 0, critical: 0 } })
     const words = (await made.analyze(observations)).map(each => each.severity)
     expect(new Set(words)).toEqual(new Set(['critical']))
-    const lenient = await detector({ medium: 0, high: 1, critical: 1 })
+    const lenient = await detector({ severities: { medium: 0, high: 1, critical: 1 } })
     const others = (await lenient.analyze(observations)).filter(each => each.score < 1)
     expect(new Set(others.map(each => each.severity))).toEqual(new Set(['medium']))
+  })
+
+  it('names the features that made a score at or above the threshold, largest share first', async () => {
+    const observations = sample(300)
+    const scores = (await (await detector()).analyze(observations)).map(each => each.score)
+    const threshold = scores.toSorted((a, b) => a - b)[250] ?? 0
+    const made = await detector({ threshold })
+    const analyses = await made.analyze(observations)
+    for (const [i, { score, contributions }] of analyses.entries()) {
+      if (score < threshold) {
+        expect(contributions).toEqual([])
+        continue
+      }
+      expect(contributions.length).toBeGreaterThan(0)
+      const shares = contributions.map(each => each.share)
+      expect(shares).toEqual(shares.toSorted((a, b) => b - a))
+      expect(shares.reduce((sum, share) => sum + share, 0)).toBeLessThan(1.0001)
+      const row = featureRows(observations.slice(i, i + 1))
+      for (const { feature, value, expectedLow, expectedHigh } of contributions) {
+        const column = made.manifest.features.indexOf(feature)
+        expect(value).toBeCloseTo(row[column] ?? Number.NaN, 3)
+        expect(expectedLow).toBe(made.manifest.expected.low[column] ?? null)
+        expect(expectedHigh).toBe(made.manifest.expected.high[column] ?? null)
+      }
+    }
   })
 
   it('trains the same model to the byte from the same events and seed, another from another seed', async () => {

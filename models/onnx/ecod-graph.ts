@@ -1,0 +1,42 @@
+import type { Ecod } from '../trainers/ecod.ts'
+import type { Part } from './graph.ts'
+import { stepTree, treeEnsemble } from './trees.ts'
+
+/** Names of what ECOD gives. */
+export interface EcodOutputs {
+  /** Rows × 1: the sum of the terms. */
+  readonly score: string
+  /** Rows × features: by how much each value is more surprising than usual. */
+  readonly excess: string
+  /** Rows × 1: the sum of that. */
+  readonly total: string
+}
+
+/**
+ * ECOD, rows × features in. One node holds a tree for each feature, whose leaf adds to the column of its feature and to both
+ * sums: a reduction over the columns afterwards would add them up in another order for other rows, and the last bit with it.
+ */
+export const ecodPart = ({ tables }: Ecod, input: string, { score, excess, total }: EcodOutputs): Part => ({
+  nodes: [
+    treeEnsemble({
+      trees: tables.map((table, feature) =>
+        stepTree(feature, table.edges, segment => [
+          { target: 0, weight: table.terms[segment] ?? 0 },
+          { target: 1, weight: table.excess[segment] ?? 0 },
+          { target: feature + 2, weight: table.excess[segment] ?? 0 },
+        ]),
+      ),
+      input,
+      output: 'ecod_terms',
+      targets: tables.length + 2,
+      aggregate: 'SUM',
+    }),
+    {
+      op: 'Split',
+      inputs: ['ecod_terms', 'ecod_split'],
+      outputs: [score, total, excess],
+      attributes: [{ name: 'axis', int: 1 }],
+    },
+  ],
+  constants: [{ name: 'ecod_split', shape: [3], values: BigInt64Array.of(1n, 1n, BigInt(tables.length)) }],
+})

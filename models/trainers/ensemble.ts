@@ -1,0 +1,117 @@
+import { SentinelError } from '../../runtime/errors.ts'
+import { type Calibration, calibrate, fitCalibration, scoreOfNats } from './calibration.ts'
+import { type Ecod, explainEcod, scoreEcod, trainEcod } from './ecod.ts'
+import { type IsolationForest, scoreIsolationForest, trainIsolationForest } from './isolation-forest.ts'
+import { type Matrix, takeRows } from './matrix.ts'
+import { explainPca, type Pca, scorePca, trainPca } from './pca.ts'
+import { createRandom, drawNumbers } from './random.ts'
+
+/** Names of the models, in the order of their scores. */
+export const ENSEMBLE_MODELS = ['isolationForest', 'ecod', 'pca'] as const
+
+/** Models that judge a row together. */
+export interface Ensemble {
+  /** Values in a row. */
+  readonly features: number
+  readonly forest: IsolationForest
+  readonly ecod: Ecod
+  readonly pca: Pca
+  /** From each model's own score to nats, in the order of {@link ENSEMBLE_MODELS}. */
+  readonly calibrations: readonly Calibration[]
+  /** From the most surprised model's nats to those of the ensemble. */
+  readonly combined: Calibration
+  /** Rows that the calibrations were learnt from. */
+  readonly calibrationRows: number
+}
+
+/** What an ensemble says of rows. */
+export interface EnsembleScores {
+  /** Calibrated, 0 to below 1, one a row. */
+  readonly scores: Float64Array
+  /** The same of each model by itself: rows × models. */
+  readonly models: Float64Array
+  /** What each feature has to do with it, in nats: rows × features. */
+  readonly contributions: Float64Array
+}
+
+/** Share of the rows that no model is fitted on and that the calibrations are learnt from. */
+const CALIBRATION_SHARE = 0.3
+
+type Members = Pick<Ensemble, 'forest' | 'ecod' | 'pca'>
+
+const ownScores = ({ forest, ecod, pca }: Members, data: Matrix): Float64Array[] => [
+  scoreIsolationForest(forest, data),
+  scoreEcod(ecod, data),
+  scorePca(pca, data),
+]
+
+/** Nats of each model: models × rows. */
+const natsOf = (calibrations: readonly Calibration[], own: readonly Float64Array[]): Float64Array[] =>
+  calibrations.map((calibration, model) =>
+    Float64Array.from(own[model] ?? [], score => calibrate(calibration, score)),
+  )
+
+/** The nats of the model that is most surprised by each row. */
+const largest = (nats: readonly Float64Array[]): Float64Array =>
+  Float64Array.from(nats[0] ?? [], (_, row) => Math.max(...nats.map(each => each[row] ?? 0)))
+
+/**
+ * Fits the models on most rows and calibrates them on the rest, drawn by the seed. Deterministic to the byte in rows,
+ * their order and the seed. Throws NS_MODEL_REFUSED for fewer than four rows.
+ */
+export const trainEnsemble = (data: Matrix, { seed }: { readonly seed: number }): Ensemble => {
+  if (data.rows < 4)
+    throw new SentinelError('NS_MODEL_REFUSED', `a model needs 4 rows or more, not ${data.rows}`)
+  const order = drawNumbers(data.rows, data.rows, createRandom(seed))
+  const calibrationRows = Math.ceil(data.rows * CALIBRATION_SHARE)
+  const held = takeRows(data, order.subarray(0, calibrationRows))
+  const fitted = takeRows(data, order.subarray(calibrationRows))
+  const members = {
+    forest: trainIsolationForest(fitted, { seed }),
+    ecod: trainEcod(fitted),
+    pca: trainPca(fitted),
+  }
+  const own = ownScores(members, held)
+  const calibrations = own.map(fitCalibration)
+  const combined = fitCalibration(largest(natsOf(calibrations, own)))
+  return { ...members, features: data.features, calibrations, combined, calibrationRows }
+}
+
+/**
+ * The nats of the models that can explain themselves, handed out to the features by their parts in each model's own score.
+ * A forest cannot: it contributes to the score alone.
+ */
+const contributionsOf = (
+  { ecod, pca }: Members,
+  [, ecodNats = new Float64Array(), pcaNats = new Float64Array()]: readonly Float64Array[],
+  data: Matrix,
+): Float64Array => {
+  const { rows, features } = data
+  const contributions = new Float64Array(rows * features)
+  const handOut = (nats: Float64Array, parts: ArrayLike<number>) => {
+    for (let row = 0; row < rows; row++) {
+      let whole = 0
+      for (let i = row * features; i < (row + 1) * features; i++) whole += parts[i] ?? 0
+      if (whole === 0) continue
+      for (let i = row * features; i < (row + 1) * features; i++)
+        contributions[i] = (contributions[i] ?? 0) + ((nats[row] ?? 0) * (parts[i] ?? 0)) / whole
+    }
+  }
+  handOut(ecodNats, explainEcod(ecod, data))
+  handOut(pcaNats, explainPca(pca, data))
+  return contributions
+}
+
+/** Scores rows as the exported graph does, in float64: what training and its tests go by. */
+export const scoreEnsemble = (ensemble: Ensemble, data: Matrix): EnsembleScores => {
+  const nats = natsOf(ensemble.calibrations, ownScores(ensemble, data))
+  const models = new Float64Array(data.rows * nats.length)
+  for (const [model, each] of nats.entries()) {
+    for (const [row, value] of each.entries()) models[row * nats.length + model] = scoreOfNats(value)
+  }
+  return {
+    scores: largest(nats).map(value => scoreOfNats(calibrate(ensemble.combined, value))),
+    models,
+    contributions: contributionsOf(ensemble, nats, data),
+  }
+}
