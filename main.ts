@@ -105,6 +105,7 @@ const run = async (name: string, args: readonly string[]): Promise<number> => {
         log,
         metrics,
         signals: process,
+        interrupted: interrupt.signal,
         exit: code => process.exit(code),
       }),
     interrupted: interrupt.signal,

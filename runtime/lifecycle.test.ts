@@ -38,7 +38,11 @@ const fakeService = (
 }
 
 /** Starts supervision with an emitter for signals; `started` resolves when the signals are listened for. */
-const start = (services: Service[], config: Partial<typeof CONFIG & { healthPort: number }> = {}) => {
+const start = (
+  services: Service[],
+  config: Partial<typeof CONFIG & { healthPort: number }> = {},
+  interrupted = new AbortController().signal,
+) => {
   const signals = new EventEmitter()
   const exits: number[] = []
   const code = supervise(services, {
@@ -46,6 +50,7 @@ const start = (services: Service[], config: Partial<typeof CONFIG & { healthPort
     log: silentLog(),
     metrics: createMetrics(),
     signals,
+    interrupted,
     exit: exit => void exits.push(exit),
   })
   return { signals, exits, code }
@@ -63,6 +68,14 @@ describe('supervise', () => {
     expect(closed).toEqual(['ingest', 'scoring'])
     expect(exits).toEqual([])
     expect(signals.eventNames()).toEqual([])
+  })
+
+  it('drains at once when the signal came while the services were starting', async () => {
+    const closed: string[] = []
+    const { code, exits } = start([fakeService('ingest', closed).service], {}, AbortSignal.abort())
+    expect(await code).toBe(EXIT.ok)
+    expect(closed).toEqual(['ingest'])
+    expect(exits).toEqual([])
   })
 
   it('runs until there is a reason to stop', async () => {

@@ -113,6 +113,8 @@ interface SuperviseDeps {
   readonly metrics: Metrics
   /** Where signals come from; the process itself, or an emitter in tests. */
   readonly signals: Pick<NodeJS.EventEmitter, 'on' | 'off'>
+  /** Aborted when a signal came while the services were being started: they drain at once. */
+  readonly interrupted: AbortSignal
   /** Ends the process at once; used on a second signal. */
   readonly exit: (code: number) => void
 }
@@ -136,6 +138,7 @@ export const supervise = async (services: readonly Service[], deps: SuperviseDep
     stop.resolve(signal)
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) signals.on(signal, onSignal)
+  if (deps.interrupted.aborted) onSignal('SIGTERM')
   const closer = createCloser()
   let code: number = EXIT.ok
   try {
