@@ -1,4 +1,5 @@
-import { type Cli, runCli, services, unique, until } from '../support/services.ts'
+import type { Cli } from '../support/cli.ts'
+import { runCli, services, unique, until } from '../support/services.ts'
 
 /** One system of its own on the shared services: topics, groups and store that nobody else uses. */
 export interface System {

@@ -11,12 +11,19 @@ export type Fault = 'drop' | 'cut'
 
 /** A TCP proxy in front of a broker that knows requests and answers apart. */
 export interface BrokerProxy {
+  /** Where it listens, `host:port`. */
+  readonly address: string
   /** For `createKafka`: every connection goes through the proxy, whatever address the broker advertises. */
   readonly socketFactory: (args: { onConnect: () => void }) => Socket
   /** Interferes with answers to `api`, `times` times or until {@link BrokerProxy.heal}. */
   fault(api: number, fault: Fault, times?: number): void
   /** How many answers to `api` have been interfered with. */
   faults(api: number): number
+  /**
+   * Keeps the next request to `api` from the broker until {@link BrokerProxy.heal}; resolves when there is one. So its
+   * sender can be stopped, or the broker killed, with a transaction open for certain.
+   */
+  hold(api: number): Promise<void>
   /** Passes nothing on, in either direction, as if the process had been suspended, until {@link BrokerProxy.heal}. */
   freeze(): void
   heal(): void
@@ -44,6 +51,7 @@ export const startProxy = async (broker: string): Promise<BrokerProxy> => {
   const sockets = new Set<Socket>()
   let frozen = false
   const waiting: (() => void)[] = []
+  const holds = new Map<number, () => void>()
   const pass = (write: () => void) => {
     if (frozen) waiting.push(write)
     else write()
@@ -65,8 +73,13 @@ export const startProxy = async (broker: string): Promise<BrokerProxy> => {
       socket.on('close', end)
     }
     const onRequest = (frame: Buffer) => {
-      asked.set(frame.readInt32BE(8), frame.readInt16BE(4))
-      pass(() => upstream.write(frame))
+      const api = frame.readInt16BE(4)
+      asked.set(frame.readInt32BE(8), api)
+      const held = holds.get(api)
+      if (held === undefined) return pass(() => upstream.write(frame))
+      holds.delete(api)
+      waiting.push(() => upstream.write(frame))
+      held()
     }
     const onAnswer = (frame: Buffer) => {
       const correlation = frame.readInt32BE(4)
@@ -88,16 +101,19 @@ export const startProxy = async (broker: string): Promise<BrokerProxy> => {
   if (address === null || typeof address === 'string') throw new Error('the proxy has no port')
 
   return {
+    address: `127.0.0.1:${address.port}`,
     socketFactory: ({ onConnect }) => connect(address.port, '127.0.0.1', onConnect),
     fault: (api, fault, times = Number.POSITIVE_INFINITY) => {
       rules.set(api, { fault, left: times })
     },
     faults: api => counts.get(api) ?? 0,
+    hold: api => new Promise<void>(resolve => holds.set(api, resolve)),
     freeze: () => {
       frozen = true
     },
     heal: () => {
       rules.clear()
+      holds.clear()
       frozen = false
       for (const write of waiting.splice(0)) write()
     },

@@ -1,0 +1,95 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { ensureArtifacts } from '../../runtime/embedded/artifacts.ts'
+import { type Child, startChild } from '../../runtime/embedded/child.ts'
+import { startKafka } from '../../runtime/embedded/kafka.ts'
+import { onPort } from '../../runtime/embedded/ports.ts'
+import type { Site } from '../../runtime/embedded/site.ts'
+import { systemTools } from '../../runtime/embedded/tools.ts'
+import { silentLog } from '../../runtime/log.ts'
+import { type BrokerProxy, startProxy } from '../support/proxy.ts'
+
+/** A Kafka of a test's own that can be killed and started again on its data, at the same addresses. */
+export interface Broker {
+  /** For the test: straight to the broker. */
+  readonly direct: string
+  /** For what is tested: the broker names the proxy as its address, so that whole processes go through it. */
+  readonly proxied: string
+  readonly proxy: BrokerProxy
+  /** Kills it with SIGKILL, as a power cut would. */
+  kill(): Promise<void>
+  /** Starts it on the data that is there; resolves when it serves. */
+  start(): Promise<void>
+  close(): Promise<void>
+}
+
+const LIB = resolve(import.meta.dirname, '../../.netsentinel/lib')
+
+/**
+ * Settings over those of the embedded broker: a second listener that is advertised at the proxy, and timeouts so short
+ * that a test need not wait for them.
+ */
+const overrides = (ports: { direct: number; behind: number; controller: number }, advertised: string) => ({
+  listeners: `PLAINTEXT://127.0.0.1:${ports.direct},PROXIED://127.0.0.1:${ports.behind},CONTROLLER://127.0.0.1:${ports.controller}`,
+  'advertised.listeners': `PLAINTEXT://127.0.0.1:${ports.direct},PROXIED://${advertised}`,
+  'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT',
+  'inter.broker.listener.name': 'PLAINTEXT',
+  // A controller takes a broker that was killed for alive until then, and its successor for a double.
+  'broker.session.timeout.ms': '1500',
+  'broker.heartbeat.interval.ms': '300',
+  'group.min.session.timeout.ms': '1000',
+  'transaction.abort.timed.out.transaction.cleanup.interval.ms': '200',
+})
+
+const freePort = () => onPort(undefined, '', port => Promise.resolve(port))
+
+/** Starts a broker with a proxy before it, on a new directory. */
+export const startBroker = async (): Promise<Broker> => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'netsentinel-broker-'))
+  const logDir = join(dataDir, 'logs')
+  mkdirSync(logDir)
+  const tools = systemTools(undefined)
+  const { signal } = new AbortController()
+  const artifacts = await ensureArtifacts({
+    libDir: LIB,
+    logFile: join(logDir, 'maven.log'),
+    tools,
+    log: silentLog(),
+    signal,
+  })
+  const ports = { direct: await freePort(), behind: await freePort(), controller: await freePort() }
+  const proxy = await startProxy(`127.0.0.1:${ports.behind}`)
+  const settings = Object.entries(overrides(ports, proxy.address))
+  const site: Site = {
+    dataDir,
+    logDir,
+    artifacts,
+    tools,
+    signal,
+    start: command => {
+      const more = settings.flatMap(([key, value]) => ['--override', `${key}=${value}`])
+      const args = command.name === 'Kafka' ? [...command.args, ...more] : command.args
+      return startChild({ ...command, args, graceMs: 0 })
+    },
+  }
+  let child: Child = await startKafka(site, ports.direct, ports.controller)
+  const kill = async () => {
+    process.kill(-child.pid, 'SIGKILL')
+    await child.exited
+  }
+  return {
+    direct: `127.0.0.1:${ports.direct}`,
+    proxied: proxy.address,
+    proxy,
+    kill,
+    start: async () => {
+      child = await startKafka(site, ports.direct, ports.controller)
+    },
+    close: async () => {
+      await child.stop()
+      await proxy.close()
+      rmSync(dataDir, { recursive: true, force: true })
+    },
+  }
+}

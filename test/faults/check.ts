@@ -1,0 +1,160 @@
+import { topicOffsets } from '../../connectors/kafka/admin.ts'
+import type { Kafka } from '../../connectors/kafka/client.ts'
+import { planBatch } from '../../connectors/kafka/plan.ts'
+import { readTopic } from '../../connectors/kafka/read-topic.ts'
+import type { InputRecord, PartitionTask, Stage } from '../../connectors/kafka/stage.ts'
+import type { Oracle } from './oracle.ts'
+import { createSequences, createTally, fingerprint, sequenceProblems } from './tally.ts'
+
+interface CheckDeps {
+  readonly kafka: Kafka
+  readonly oracle: Oracle
+}
+
+const header = (record: InputRecord, name: string): string => String(record.headers[name] ?? '')
+
+/** Whose dead letter a record is, and of which record. */
+const letterOf = (record: InputRecord) => ({
+  stage: header(record, 'ns-stage'),
+  partition: Number(header(record, 'ns-partition')),
+  offset: Number(header(record, 'ns-offset')),
+})
+
+/** Where the raw record of an event is: its id is `<topic>-<partition>-<offset>`, or that and `-n`. */
+const originOf = (rawTopic: string, id: string) => {
+  const [partition, offset] = id.slice(rawTopic.length + 1).split('-')
+  return { partition: Number(partition), offset: Number(offset) }
+}
+
+/** One task a partition, as if nothing had ever happened to the stage. */
+const undisturbed = (stage: Stage) => {
+  const tasks = new Map<number, PartitionTask>()
+  return async (records: readonly InputRecord[], limit: number) => {
+    const partition = records[0]?.partition ?? 0
+    const task = tasks.get(partition) ?? stage.createTask(partition)
+    tasks.set(partition, task)
+    const result = await task.process(records)
+    result.committed()
+    return planBatch(result, stage, partition, limit)
+  }
+}
+
+/**
+ * Whether every raw record has become exactly the events or the dead letter that it should, each once, and the events of
+ * one raw partition stand in its order.
+ */
+const ingestProblems = async ({ kafka, oracle }: CheckDeps): Promise<string[]> => {
+  const { topics, ingest } = oracle
+  const tally = createTally((await topicOffsets(kafka, topics.rawEvents.name)).map(each => each.high))
+  const expect = undisturbed(ingest)
+  await readTopic({
+    kafka,
+    topic: topics.rawEvents.name,
+    onRecords: async records => {
+      for (const record of records)
+        for (const output of await expect([record], kafka.config.maxRecordBytes))
+          tally.expected(record.partition, record.offset, fingerprint(output))
+    },
+  })
+  const disorder = new Set<string>()
+  const last = new Map<string, number>()
+  await readTopic({
+    kafka,
+    topic: topics.events.name,
+    onRecords: async records => {
+      for (const record of records) {
+        const { id } = await oracle.readEvent(record)
+        const { partition, offset } = originOf(topics.rawEvents.name, id)
+        tally.found(partition, offset, fingerprint(record))
+        const way = `events of ${partition} in ${record.partition}`
+        if (offset < (last.get(way) ?? 0)) disorder.add(`${way} are out of order`)
+        last.set(way, offset)
+      }
+    },
+  })
+  await readTopic({
+    kafka,
+    topic: topics.deadLetters.name,
+    onRecords: records => {
+      for (const record of records) {
+        const { stage, partition, offset } = letterOf(record)
+        if (stage === ingest.name) tally.found(partition, offset, fingerprint(record))
+      }
+    },
+  })
+  return [...tally.problems(), ...disorder]
+}
+
+/** The latest value of each key in each partition of a changelog, in log order. */
+const createStates = () => {
+  const states = new Map<string, Buffer>()
+  return {
+    take: (partition: number, key: Buffer | string | null, value: Buffer | null) => {
+      const name = `${partition} ${String(key)}`
+      states.delete(name)
+      if (value !== null) states.set(name, value)
+    },
+    of: (partition: number): string[] =>
+      [...states].flatMap(([name, value]) =>
+        name.startsWith(`${partition} `) ? [`${name} ${value.toString('base64')}`] : [],
+      ),
+  }
+}
+
+/**
+ * Whether threats, each in all its forms, and dead letters of scoring are what scoring the same events in one go comes
+ * to: the same records in the same order in each partition; and whether the state left behind is the same.
+ */
+const scoringProblems = async ({ kafka, oracle }: CheckDeps): Promise<string[]> => {
+  const { topics, scoring } = oracle
+  const [wanted, found] = [createSequences(), createSequences()]
+  const [wantedStates, foundStates] = [createStates(), createStates()]
+  const expect = undisturbed(scoring)
+  await readTopic({
+    kafka,
+    topic: topics.events.name,
+    onRecords: async records => {
+      const partition = records[0]?.partition ?? 0
+      for (const output of await expect(records, kafka.config.maxRecordBytes)) {
+        if (output.topic === topics.entityState.name) wantedStates.take(partition, output.key, output.value)
+        else wanted.add(output, partition)
+      }
+    },
+  })
+  for (const topic of [topics.threats.name, topics.threatsOcsf.name])
+    await readTopic({
+      kafka,
+      topic,
+      onRecords: records => {
+        for (const record of records) found.add(record, record.partition)
+      },
+    })
+  await readTopic({
+    kafka,
+    topic: topics.deadLetters.name,
+    onRecords: records => {
+      for (const record of records) {
+        const { stage, partition } = letterOf(record)
+        if (stage === scoring.name) found.add(record, partition)
+      }
+    },
+  })
+  await readTopic({
+    kafka,
+    topic: topics.entityState.name,
+    onRecords: records => {
+      for (const { partition, key, value } of records) foundStates.take(partition, key, value)
+    },
+  })
+  const states = (await topicOffsets(kafka, topics.entityState.name)).flatMap(({ partition }) => {
+    const [is, should] = [foundStates.of(partition), wantedStates.of(partition)]
+    return is.join() === should.join() ? [] : [`the state of partition ${partition} is another`]
+  })
+  return [...sequenceProblems(wanted, found), ...states]
+}
+
+/** Everything that is not as an undisturbed run would have left it; empty when all is well. */
+export const problemsOf = async (deps: CheckDeps): Promise<string[]> => [
+  ...(await ingestProblems(deps)),
+  ...(await scoringProblems(deps)),
+]

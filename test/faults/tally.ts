@@ -1,0 +1,88 @@
+import { crc32 } from 'node:zlib'
+import type { InputRecord, OutputRecord } from '../../connectors/kafka/stage.ts'
+
+const headersOf = ({ headers }: Pick<InputRecord | OutputRecord, 'headers'>): string =>
+  Object.entries(headers ?? {})
+    .filter(([name]) => name.startsWith('ns-'))
+    .map(([name, value]) => `${name}=${String(value)}`)
+    .toSorted()
+    .join()
+
+/** What a record is, in 32 bits: its topic, key, value, timestamp and the headers that say why a record is a dead letter. */
+export const fingerprint = (record: InputRecord | OutputRecord): number => {
+  const { topic, key, value, timestamp } = record
+  const rest = crc32(`${topic} ${timestamp} ${value === null} ${headersOf(record)}`)
+  return crc32(value ?? '', crc32(key ?? '', rest))
+}
+
+/** Most problems of a kind that are told one by one. */
+const TOLD = 5
+
+const told = (problems: readonly string[]): string[] =>
+  problems.length <= TOLD
+    ? [...problems]
+    : [...problems.slice(0, TOLD), `… and ${problems.length - TOLD} more of this kind`]
+
+/**
+ * What became of each record of a topic without holes, against what should have: a count and a sum of fingerprints for
+ * each offset, so that a million records take a few MB.
+ */
+export const createTally = (ends: readonly number[]) => {
+  const counts = ends.map(end => new Int32Array(end))
+  const sums = ends.map(end => new Int32Array(end))
+  const strays: string[] = []
+  const add = (partition: number, offset: number, sign: 1 | -1, print: number) => {
+    const [count, sum] = [counts[partition], sums[partition]]
+    if (count === undefined || sum === undefined || !(offset in count)) {
+      strays.push(`something was made of offset ${offset} of partition ${partition}, which is not there`)
+      return
+    }
+    count[offset] = (count[offset] ?? 0) + sign
+    // Typed arrays wrap around, and so addition is undone by subtraction whatever the order.
+    sum[offset] = (sum[offset] ?? 0) + sign * print
+  }
+  return {
+    expected: (partition: number, offset: number, print: number) => add(partition, offset, -1, print),
+    found: (partition: number, offset: number, print: number) => add(partition, offset, 1, print),
+    problems: (): string[] => {
+      const [lost, doubled, changed]: [string[], string[], string[]] = [[], [], []]
+      counts.forEach((count, partition) => {
+        count.forEach((difference, offset) => {
+          const where = `partition ${partition}, offset ${offset}`
+          if (difference < 0) lost.push(`lost: ${-difference} of what was to be made of ${where}`)
+          else if (difference > 0) doubled.push(`doubled: ${difference} too many made of ${where}`)
+          else if (sums[partition]?.[offset] !== 0) changed.push(`changed: what was made of ${where}`)
+        })
+      })
+      return [strays, lost, doubled, changed].flatMap(told)
+    },
+  }
+}
+
+/** The records of one topic in the order they stand in each partition, as fingerprints. */
+export const createSequences = () => {
+  const prints = new Map<string, number[]>()
+  return {
+    add: (record: InputRecord | OutputRecord, partition: number) => {
+      const name = `${record.topic}-${partition}`
+      const sequence = prints.get(name) ?? []
+      prints.set(name, sequence)
+      sequence.push(fingerprint(record))
+    },
+    names: (): string[] => [...prints.keys()],
+    of: (name: string): readonly number[] => prints.get(name) ?? [],
+  }
+}
+
+/** Where two runs over the same partitions differ. */
+export const sequenceProblems = (
+  expected: ReturnType<typeof createSequences>,
+  found: ReturnType<typeof createSequences>,
+): string[] =>
+  [...new Set([...expected.names(), ...found.names()])].toSorted().flatMap(name => {
+    const [wanted, got] = [expected.of(name), found.of(name)]
+    const first = wanted.findIndex((print, i) => print !== got[i])
+    if (first < 0 && wanted.length === got.length) return []
+    const from = first < 0 ? wanted.length : first
+    return [`${name}: ${got.length} records, ${wanted.length} expected, different from the record ${from} on`]
+  })
