@@ -125,6 +125,15 @@ describe('record batches', () => {
   })
 })
 
+describe('a coordinator that is not found', () => {
+  it('is trouble that passes: the consumer of a broker that starts again is restarted, not ended', () => {
+    const { KafkaJSGroupCoordinatorNotFound: NotFound } = require('kafkajs/src/errors.js') as {
+      KafkaJSGroupCoordinatorNotFound: new (message: string) => { readonly retriable: boolean }
+    }
+    expect(new NotFound('Failed to find group coordinator').retriable).toBe(true)
+  })
+})
+
 describe('a send of many messages', () => {
   const group = require('kafkajs/src/producer/groupMessagesPerPartition.js') as (input: {
     topic: string
