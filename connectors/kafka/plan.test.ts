@@ -73,6 +73,16 @@ describe('planBatch', () => {
     expect(plan[1]?.key).toBe('2 NS_TOO_LARGE a record for wide has 1001 bytes, the limit is 1000')
   })
 
+  it('leaves room for what a dead letter says beside its record, which may reach the limit itself', () => {
+    const letter = (size: number): OutputRecord => ({ ...output(size), poison: 'NS_NOT_JSON' })
+    const plan = (record: OutputRecord) => planBatch(result({ outputs: [record] }), stage(), 3, LIMIT)
+    expect(plan(letter(LIMIT + 2_500))).toHaveLength(1)
+    expect(() => plan(letter(LIMIT + 5_000))).toThrow('the limit is 1000')
+    const tooLarge = () => letter(LIMIT + 2_500)
+    const large = result({ outputs: [output(LIMIT + 1, input(1))] })
+    expect(planBatch(large, stage({ tooLarge }), 3, LIMIT)).toHaveLength(1)
+  })
+
   it('refuses what it may not write: no dead letter to become, one as large, a change, no changelog', () => {
     const large = output(LIMIT + 1, input(1))
     const code = (run: () => unknown) => {

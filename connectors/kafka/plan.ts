@@ -31,7 +31,14 @@ export const planBatch = (
   return outputs
 }
 
-const isTooLarge = (record: OutputRecord, limit: number): boolean => contentBytes(record) > limit
+/**
+ * How much a dead letter may have over the limit, in bytes, for the headers that say why it is one: a record that could be
+ * written once would otherwise end its reader for being bad.
+ */
+const LETTER_HEADERS_BYTES = 4_096
+
+const isTooLarge = (record: OutputRecord, limit: number): boolean =>
+  contentBytes(record) > limit + (record.poison === undefined ? 0 : LETTER_HEADERS_BYTES)
 
 const tooLarge = (record: OutputRecord, limit: number): SentinelError =>
   new SentinelError(
