@@ -5,8 +5,8 @@ export interface SensorLinesOptions {
   readonly seed: number
   /** Sources of events; a few of them make most of the events. */
   readonly entities?: number
-  /** Longest line, in bytes; some lines come near to it. */
-  readonly longest?: number
+  /** The limit of a record, in bytes: what becomes of the long lines is now under it and now over it. */
+  readonly limit?: number
 }
 
 /** A source of raw records that never ends: the same ones for the same options. */
@@ -127,7 +127,7 @@ const poison: readonly ((random: Random) => Buffer | null)[] = [
  * dated in the future, sent twice, several in a record; records that are no events, and some that are so long that what
  * becomes of them is over a limit.
  */
-export const sensorLines = ({ seed, entities = 400, longest = 16_000 }: SensorLinesOptions): SensorLines => {
+export const sensorLines = ({ seed, entities = 400, limit = 20_000 }: SensorLinesOptions): SensorLines => {
   const random = createRandom(seed)
   const kinds = makers(random)
   const total = kinds.reduce((sum, [weight]) => sum + weight, 0)
@@ -161,7 +161,8 @@ export const sensorLines = ({ seed, entities = 400, longest = 16_000 }: SensorLi
     src_ip: entity(),
     session: 'long',
     protocol: 'ssh',
-    input: `echo ${'x'.repeat(Math.floor((longest * (1 + random.next())) / 2.2))}`,
+    // An event holds the line and the first 8 KiB of the command besides; a threat holds the event.
+    input: `echo ${'x'.repeat(Math.floor(limit * (0.565 + 0.013 * random.next())))}`,
   })
   const text = (): string => {
     const chance = random.below(1_000)
