@@ -6,6 +6,7 @@ import { messageOf, SentinelError } from '../runtime/errors.ts'
 import { type AvroSchema, loadSchema, type SchemaName } from '../schemas/avro.ts'
 import type { Alert, AlertState, Decision, EntityState, Event, Threat } from '../schemas/generated.ts'
 import { incompatibility } from '../schemas/history.ts'
+import { type AvroType, type Codec, createCodec, decodeFramed, schemaIdOf } from './avro-codec.ts'
 import { backwardLevel, isRaced, registryProblem } from './registry-level.ts'
 
 /** Settings of the schema registry. */
@@ -31,32 +32,8 @@ interface SchemaTypes {
   readonly AlertState: AlertState
 }
 
-/** Turns values of one topic into the registry's framing (magic byte 0, schema id, Avro) and back. */
-export interface Codec<T> {
-  /** The schema id that is written into every record. */
-  readonly schemaId: number
-  /** Throws NS_INTERNAL when the value does not fit the schema: a defect of ours. */
-  encode(value: T): Buffer
-  /** Throws NS_UNDECODABLE (poison) for bytes that no schema of the registry explains, NS_SCHEMA_UNKNOWN (retriable). */
-  decode(bytes: Buffer): Promise<T>
-}
-
-/** The part of the registry client's Avro type that the codec uses: synchronous, unlike the client's own calls. */
-interface AvroType {
-  schema(): unknown
-  toBuffer(value: unknown): Buffer
-  fromBuffer(bytes: Buffer, resolver?: unknown): unknown
-  createResolver(writer: AvroType): unknown
-  isValid(value: unknown, options: { errorHook: (path: string[], value: unknown) => void }): boolean
-}
-
-const HEADER_BYTES = 5
-
 const REGISTER_RETRIES = 10
 const REGISTER_PAUSE_MS = 100
-
-/** Whether bytes carry the registry's framing. */
-export const isFramed = (bytes: Buffer): boolean => bytes.length > HEADER_BYTES && bytes[0] === 0
 
 /** Connects to the registry; nothing is sent before the first codec is asked for. */
 export const createRegistry = (config: SectionValues<typeof registryConfig>) => {
@@ -127,55 +104,7 @@ export const createRegistry = (config: SectionValues<typeof registryConfig>) => 
      */
     codec: async <N extends SchemaName>(name: N, topic: string): Promise<Codec<SchemaTypes[N]>> => {
       const schemaId = await register(name, topic)
-      const reader = await typeOf(schemaId)
-      const resolvers = new Map<number, unknown>()
-      const header = Buffer.alloc(HEADER_BYTES)
-      header.writeInt32BE(schemaId, 1)
-
-      const resolverOf = async (id: number) => {
-        if (!resolvers.has(id)) {
-          const writer = await typeOf(id)
-          try {
-            resolvers.set(id, reader.createResolver(writer))
-          } catch (cause) {
-            throw new SentinelError(
-              'NS_UNDECODABLE',
-              `schema ${id} is not one that ${name} can be read from`,
-              { cause },
-            )
-          }
-        }
-        return resolvers.get(id)
-      }
-
-      return {
-        schemaId,
-        encode: value => {
-          try {
-            return Buffer.concat([header, reader.toBuffer(value)])
-          } catch (cause) {
-            throw new SentinelError('NS_INTERNAL', `${name} does not fit its schema: ${messageOf(cause)}`, {
-              cause,
-            })
-          }
-        },
-        decode: async bytes => {
-          if (!isFramed(bytes))
-            throw new SentinelError('NS_UNDECODABLE', 'the value is not framed by the registry')
-          const id = bytes.readInt32BE(1)
-          const body = bytes.subarray(HEADER_BYTES)
-          const resolver = id === schemaId ? undefined : await resolverOf(id)
-          try {
-            return reader.fromBuffer(body, resolver) as SchemaTypes[N]
-          } catch (cause) {
-            throw new SentinelError(
-              'NS_UNDECODABLE',
-              `the value does not decode as ${name}: ${messageOf(cause)}`,
-              { cause },
-            )
-          }
-        },
-      }
+      return createCodec({ name, schemaId, type: await typeOf(schemaId), typeOf })
     },
 
     /** What keeps the registry from being used, in words; undefined when it answers. Never throws. */
@@ -183,18 +112,8 @@ export const createRegistry = (config: SectionValues<typeof registryConfig>) => 
 
     /** Decodes any value that the registry can explain, whatever its schema. Throws as {@link Codec.decode} does. */
     decodeAny: async (bytes: Buffer): Promise<unknown> => {
-      if (!isFramed(bytes))
-        throw new SentinelError('NS_UNDECODABLE', 'the value is not framed by the registry')
-      const type = await typeOf(bytes.readInt32BE(1))
-      try {
-        return type.fromBuffer(bytes.subarray(HEADER_BYTES))
-      } catch (cause) {
-        throw new SentinelError(
-          'NS_UNDECODABLE',
-          `the value does not decode with its schema: ${messageOf(cause)}`,
-          { cause },
-        )
-      }
+      const type = await typeOf(schemaIdOf(bytes))
+      return decodeFramed(type, bytes, 'with its schema')
     },
   }
 }

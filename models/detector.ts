@@ -1,8 +1,9 @@
 import type { Behaviour, Contribution, Event, Severity } from '../schemas/generated.ts'
+import type { JudgedEvent } from './features/event-fields.ts'
 
 /** An event with what is known of its entity just before it: all that a detector may judge by. */
-export interface Observation {
-  readonly event: Event
+export interface Observation<E extends JudgedEvent = JudgedEvent> {
+  readonly event: E
   /** State of the entity before this event; null for the first event of an entity. */
   readonly before: Behaviour | null
 }

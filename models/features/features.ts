@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import type { Behaviour, Event } from '../../schemas/generated.ts'
+import type { Behaviour } from '../../schemas/generated.ts'
 import type { Observation } from '../detector.ts'
+import type { JudgedEvent } from './event-fields.ts'
 import { portClass } from './ports.ts'
 import { decay, FAST_HALF_LIFE_MS, SLOW_HALF_LIFE_MS, setText } from './state.ts'
 import { type TextStats, textStats } from './text.ts'
@@ -13,7 +14,7 @@ const ABSENT = -1
 
 /** An event with what is derived from it once for several features. */
 interface View {
-  readonly event: Event
+  readonly event: JudgedEvent
   readonly before: Behaviour | null
   /** Time since the entity's latest event, in ms, 0 for a late event; null for its first. */
   readonly gapMs: number | null

@@ -1,4 +1,5 @@
-import type { Behaviour, Event } from '../../schemas/generated.ts'
+import type { Behaviour } from '../../schemas/generated.ts'
+import type { JudgedEvent } from './event-fields.ts'
 
 /** Half-life of the fast counters, in ms: what the entity does now. */
 export const FAST_HALF_LIFE_MS = 60_000
@@ -22,7 +23,7 @@ export const TEXT_LIMIT = 128
 export const decay = (ms: number, halfLifeMs: number): number => Math.exp((-Math.LN2 * ms) / halfLifeMs)
 
 /** The target of an event: its address, else its host name. */
-const targetOf = (event: Event): string | null => event.dstIp ?? event.dstHost
+const targetOf = (event: JudgedEvent): string | null => event.dstIp ?? event.dstHost
 
 /**
  * The form in which a text is kept in a set. A cut must not leave half a surrogate pair, which would come back from the
@@ -59,7 +60,7 @@ const EMPTY: Omit<Behaviour, 'firstTime' | 'lastTime'> = {
  * after {@link STALE_EVENTS} events in a row that are over {@link STALE_MS} older the counters are taken to stand at their
  * time instead. `docs/entity-state.md` defines all of it.
  */
-export const advance = (before: Behaviour | null, event: Event): Behaviour => {
+export const advance = (before: Behaviour | null, event: JudgedEvent): Behaviour => {
   const past = before ?? { ...EMPTY, firstTime: event.time, lastTime: event.time }
   const behind = past.lastTime - event.time > STALE_MS ? past.behind + 1 : 0
   const wrong = behind === STALE_EVENTS

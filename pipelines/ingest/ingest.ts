@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
+import { isFramed } from '../../connectors/avro-codec.ts'
 import type { InputRecord, OutputRecord, PartitionTask, Stage } from '../../connectors/kafka/stage.ts'
-import { isFramed } from '../../connectors/registry.ts'
 import type { Normalise } from '../../connectors/sources/normalise.ts'
 import { messageOf, SentinelError, toSentinelError } from '../../runtime/errors.ts'
 import type { Event } from '../../schemas/generated.ts'

@@ -41,7 +41,7 @@ const KEPT = 8
  * intrusion detection. The capture holds more of these than any network, and a model that learns from all of them takes
  * attacks for the norm.
  */
-const usualTraffic = (observations: readonly Observation[]): Observation[] => {
+const usualTraffic = (observations: readonly Observation<Event>[]): Observation[] => {
   let attacks = 0
   return observations.filter(({ event }) => !ATTACK_SENSORS.includes(event.source) || attacks++ % KEPT === 0)
 }

@@ -5,6 +5,7 @@ import { createRegistry, type registryConfig } from '../../connectors/registry.t
 import { encodeOcsf } from '../../connectors/sinks/ocsf.ts'
 import { loadBaseline } from '../../models/baseline/load.ts'
 import type { Detector, TrainedModel } from '../../models/detector.ts'
+import { EVENT_FIELDS } from '../../models/features/event-fields.ts'
 import { createOnnxDetector } from '../../models/onnx/onnx-detector.ts'
 import type { SectionValues } from '../../runtime/config.ts'
 import { topicCatalogue, type topicsConfig } from '../../schemas/topics.ts'
@@ -52,7 +53,7 @@ export const assembleScoring = async ({
   const stage = createScoringStage({
     group: `${config.topics.prefix}scoring`,
     topics: { events: topics.events.name, threats, entityState: topics.entityState.name },
-    codecs: { event, threat, entityState },
+    codecs: { event, judged: event.select(EVENT_FIELDS), threat, entityState },
     detector,
     sinks: [{ topic: topics.threatsOcsf.name, encode: encodeOcsf }],
     deadLetter:

@@ -1,8 +1,8 @@
+import type { Codec } from '../../connectors/avro-codec.ts'
 import { partitionCount } from '../../connectors/kafka/admin.ts'
 import type { Kafka } from '../../connectors/kafka/client.ts'
 import { streamTopic } from '../../connectors/kafka/read-topic.ts'
 import type { InputRecord } from '../../connectors/kafka/stage.ts'
-import type { Codec } from '../../connectors/registry.ts'
 import { SentinelError, toSentinelError } from '../../runtime/errors.ts'
 import type { Threat } from '../../schemas/generated.ts'
 import {

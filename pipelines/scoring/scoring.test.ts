@@ -19,13 +19,18 @@ const json = <T>() => ({
     if (!text.startsWith('{')) throw new SentinelError('NS_UNDECODABLE', 'not what it should be')
     return JSON.parse(text)
   },
+  /** Knows the schema of every other value, as in a topic that was written with two. */
+  decodeKnown: (bytes: Buffer): T | undefined =>
+    bytes.length % 2 === 0 && bytes.toString('utf8').startsWith('{')
+      ? JSON.parse(bytes.toString('utf8'))
+      : undefined,
 })
 
 const stageOf = (deps: Partial<ScoringDeps> = {}) =>
   createScoringStage({
     group: 'scoring',
     topics: { events: 'events', threats: 'threats', entityState: 'entity-state' },
-    codecs: { event: json(), threat: json(), entityState: json() },
+    codecs: { event: json(), judged: json(), threat: json(), entityState: json() },
     detector: createMemoryDetector(),
     sinks: [],
     deadLetter: (record, error) => ({

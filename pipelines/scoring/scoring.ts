@@ -1,7 +1,8 @@
 import { z } from 'zod'
+import type { Codec, Decoder } from '../../connectors/avro-codec.ts'
 import type { InputRecord, OutputRecord, PartitionTask, Stage } from '../../connectors/kafka/stage.ts'
-import type { Codec } from '../../connectors/registry.ts'
 import type { Analysis, Detector, Observation } from '../../models/detector.ts'
+import type { JudgedEvent } from '../../models/features/event-fields.ts'
 import { advance } from '../../models/features/state.ts'
 import { int, section, setting } from '../../runtime/config.ts'
 import { messageOf, SentinelError, toSentinelError } from '../../runtime/errors.ts'
@@ -37,7 +38,10 @@ export interface ScoringDeps {
   /** Full names of the topics. */
   readonly topics: { readonly events: string; readonly threats: string; readonly entityState: string }
   readonly codecs: {
-    readonly event: Pick<Codec<Event>, 'decode'>
+    /** The event whole, as a threat holds it. */
+    readonly event: Pick<Decoder<Event>, 'decode'>
+    /** As much of it as is judged: all that is read of the many events that are no threat. */
+    readonly judged: Decoder<JudgedEvent>
     readonly threat: Pick<Codec<Threat>, 'encode'>
     readonly entityState: Pick<Codec<EntityState>, 'encode' | 'decode'>
   }
@@ -51,17 +55,34 @@ export interface ScoringDeps {
   readonly maxEntities: number
 }
 
-/** A record of the batch with what is judged, or why it cannot be. */
-type Item =
-  | { readonly record: InputRecord; readonly observation: Observation }
-  | { readonly record: InputRecord; readonly poison: SentinelError }
+/** A record of the batch, and why it cannot be judged, if it cannot. */
+interface Item {
+  readonly record: InputRecord
+  readonly poison?: SentinelError
+}
 
-const readEvent = async (record: InputRecord, codec: Pick<Codec<Event>, 'decode'>): Promise<Event> => {
-  if (record.value === null) throw new SentinelError('NS_EMPTY', 'the record has no value')
-  const event = await codec.decode(record.value)
-  if (event.entity.startsWith(RESERVED_PREFIX))
+/** What a batch comes to before it is judged. */
+interface Observed {
+  readonly items: readonly Item[]
+  /** Of the items without poison, in order. */
+  readonly observations: readonly Observation[]
+}
+
+const bytesOf = ({ value }: InputRecord): Buffer => {
+  if (value === null) throw new SentinelError('NS_EMPTY', 'the record has no value')
+  return value
+}
+
+const assertEntity = ({ entity }: JudgedEvent): void => {
+  if (entity.startsWith(RESERVED_PREFIX))
     throw new SentinelError('NS_MALFORMED', `no entity begins with ${RESERVED_PREFIX}`)
-  return event
+}
+
+/** An error that makes a dead letter of its record; any other is thrown. */
+const poisonOf = (error: unknown): SentinelError => {
+  const poison = toSentinelError(error)
+  if (poison.outcome !== 'poison') throw poison
+  return poison
 }
 
 const threatOf = (event: Event, analysis: Analysis, modelVersion: string, eventOffset: number): Threat => ({
@@ -118,21 +139,23 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
   }
 
   /** Reads the events of a batch in order, each with its entity's past, and advances the states in the view. */
-  const observeBatch = async (records: readonly InputRecord[], view: StatesView): Promise<Item[]> => {
+  const observeBatch = async (records: readonly InputRecord[], view: StatesView): Promise<Observed> => {
     const items: Item[] = []
+    const observations: Observation[] = []
     for (const record of records) {
       try {
-        const event = await readEvent(record, codecs.event)
+        const value = bytesOf(record)
+        const event = codecs.judged.decodeKnown(value) ?? (await codecs.judged.decode(value))
+        assertEntity(event)
         const before = view.get(event.entity)
         view.set(event.entity, advance(before, event))
-        items.push({ record, observation: { event, before } })
+        observations.push({ event, before })
+        items.push({ record })
       } catch (error) {
-        const poison = toSentinelError(error)
-        if (poison.outcome !== 'poison') throw poison
-        items.push({ record, poison })
+        items.push({ record, poison: poisonOf(error) })
       }
     }
-    return items
+    return { items, observations }
   }
 
   /** The records that a threat is written as. */
@@ -152,6 +175,36 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
     ]
   }
 
+  const threatFrom = async (record: InputRecord, analysis: Analysis): Promise<OutputRecord[]> => {
+    try {
+      const event = await codecs.event.decode(bytesOf(record))
+      return encodeThreat(record, threatOf(event, analysis, detector.manifest.version, record.offset))
+    } catch (error) {
+      // What is not judged is skipped over when an event is read, so that only now it can turn out to be unreadable.
+      return [deps.deadLetter(record, poisonOf(error))]
+    }
+  }
+
+  /** What becomes of a batch: its threats and dead letters, in the order of their events. */
+  const outputsOf = async ({ items, observations }: Observed): Promise<OutputRecord[]> => {
+    const threshold = deps.threshold ?? detector.manifest.threshold
+    const analyses = await detector.analyze(observations)
+    if (analyses.length !== observations.length)
+      throw new SentinelError(
+        'NS_INTERNAL',
+        `the detector gave ${analyses.length} analyses of ${observations.length} events`,
+      )
+    const outputs: OutputRecord[] = []
+    let judged = 0
+    for (const { record, poison } of items) {
+      const analysis = poison === undefined ? analyses[judged++] : undefined
+      if (poison !== undefined) outputs.push(deps.deadLetter(record, poison))
+      else if (analysis !== undefined && analysis.score >= threshold)
+        outputs.push(...(await threatFrom(record, analysis)))
+    }
+    return outputs
+  }
+
   return {
     restore: async records => {
       for (const record of records) await restoreOne(record)
@@ -159,27 +212,9 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
     },
 
     process: async records => {
-      const { manifest } = detector
-      const taken = enforce(inForce, manifest)
-      const threshold = deps.threshold ?? manifest.threshold
+      const taken = enforce(inForce, detector.manifest)
       const view = entities.view()
-      const items = await observeBatch(records, view)
-      const analyses = await detector.analyze(
-        items.flatMap(item => ('observation' in item ? [item.observation] : [])),
-      )
-
-      const remaining = analyses.values()
-      const outputs = items.flatMap(item => {
-        const { record } = item
-        if ('poison' in item) return [deps.deadLetter(record, item.poison)]
-        const { value: analysis } = remaining.next()
-        if (analysis === undefined)
-          throw new SentinelError('NS_INTERNAL', 'the detector gave fewer analyses than it was given events')
-        if (analysis.score < threshold) return []
-        const threat = threatOf(item.observation.event, analysis, manifest.version, record.offset)
-        return encodeThreat(record, threat)
-      })
-
+      const outputs = await outputsOf(await observeBatch(records, view))
       const changes = [
         ...(taken === undefined ? [] : [{ id: MODEL_KEY, behaviour: null, model: taken }]),
         ...view.changes().map(([id, behaviour]) => ({ id, behaviour, model: null })),

@@ -1,7 +1,7 @@
+import type { Codec } from '../../connectors/avro-codec.ts'
 import type { Kafka } from '../../connectors/kafka/client.ts'
 import { readTopic } from '../../connectors/kafka/read-topic.ts'
 import type { InputRecord } from '../../connectors/kafka/stage.ts'
-import type { Codec } from '../../connectors/registry.ts'
 import type { Event, Threat } from '../../schemas/generated.ts'
 import type { Topics } from '../../schemas/topics.ts'
 

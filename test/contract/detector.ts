@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import type { Detector, ModelManifest, Observation } from '../../models/detector.ts'
 import { featureRows } from '../../models/features/features.ts'
 import { observe } from '../../models/features/observe.ts'
+import type { Event } from '../../schemas/generated.ts'
 import { anyEvent, makeEvent } from '../support/events.ts'
 
 /**
@@ -21,10 +22,9 @@ export const detectorContract = (
     await Promise.all(open.splice(0).map(each => each.close()))
   })
 
-  const sample = (count: number): Observation[] =>
-    observe(
-      fc.sample(anyEvent(), { numRuns: count, seed: 42 }).map((event, i) => ({ ...event, id: `e-${i}` })),
-    )
+  const events = (count: number): Event[] =>
+    fc.sample(anyEvent(), { numRuns: count, seed: 42 }).map((event, i) => ({ ...event, id: `e-${i}` }))
+  const sample = (count: number): Observation[] => observe(events(count))
 
   it('gives one analysis an observation, each score 0 to 1, with the scores of its models', async () => {
     const analyses = await (await detector()).analyze(sample(300))
@@ -107,12 +107,12 @@ export const detectorContract = (
 
   it('trains the same model to the byte from the same events and seed, another from another seed', async () => {
     const made = await detector()
-    const events = sample(300).map(each => each.event)
+    const some = events(300)
     const options = { version: 'next', sequence: 7, seed: 3 }
     const [one, two, other] = [
-      await made.train(events, options),
-      await made.train(events, options),
-      await made.train(events, { ...options, seed: 4 }),
+      await made.train(some, options),
+      await made.train(some, options),
+      await made.train(some, { ...options, seed: 4 }),
     ]
     expect(Buffer.from(one.onnx).equals(two.onnx)).toBe(true)
     expect(one.manifest).toEqual(two.manifest)

@@ -5,6 +5,7 @@ import type { Kafka } from '../../connectors/kafka/client.ts'
 import { createBatchProducer } from '../../connectors/kafka/produce.ts'
 import type { InputRecord, Stage } from '../../connectors/kafka/stage.ts'
 import { openProducer } from '../../connectors/kafka/transaction.ts'
+import { EVENT_FIELDS } from '../../models/features/event-fields.ts'
 import { createMemoryDetector } from '../../models/memory-detector.ts'
 import { diffTopics, type Finding } from '../../pipelines/scoring/diff-topics.ts'
 import { rescore } from '../../pipelines/scoring/rescore.ts'
@@ -153,7 +154,7 @@ const makeStage = async (
     createScoringStage({
       group: unique('scoring'),
       topics: { ...topics, threats },
-      codecs,
+      codecs: { ...codecs, judged: codecs.event.select(EVENT_FIELDS) },
       detector: createMemoryDetector(),
       sinks: [],
       deadLetter: ({ key, value, timestamp }) => ({ topic: letters, key, value, timestamp }),

@@ -16,7 +16,12 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   ioredis: ['connectors/redis.ts'],
   bullmq: ['connectors/queue.ts'],
   nodemailer: ['connectors/notifiers/mail.ts'],
-  avsc: ['schemas/history.ts', 'schemas/avro.test.ts'],
+  avsc: [
+    'connectors/avro-codec.ts',
+    'connectors/avro-codec.test.ts',
+    'schemas/history.ts',
+    'schemas/avro.test.ts',
+  ],
   ws: ['gateway/sockets/', 'gateway/client/'],
   fastify: ['gateway/'],
   '@fastify/helmet': ['gateway/'],
