@@ -11,6 +11,9 @@ import { watch } from './gateway/client/watch-command.ts'
 import { gateway } from './gateway/command.ts'
 import { gatewayConfig } from './gateway/config.ts'
 import { consoleDashboard } from './gateway/console.ts'
+import { alert } from './pipelines/alerting/command.ts'
+import { alertingConfig } from './pipelines/alerting/config.ts'
+import { rules } from './pipelines/alerting/rules-command.ts'
 import { dlq } from './pipelines/dead-letters/command.ts'
 import { ingest } from './pipelines/ingest/command.ts'
 import { replay } from './pipelines/ingest/replay.ts'
@@ -40,6 +43,7 @@ const SECTIONS = {
   redis: redisConfig,
   sources: sourcesConfig,
   scoring: scoringConfig,
+  alerting: alertingConfig,
   gateway: gatewayConfig,
   notify: notifyConfig,
   ...notifierSections,
@@ -59,6 +63,8 @@ const COMMANDS: Readonly<Record<string, Command<Config>>> = {
   ingest,
   score,
   diff,
+  alert,
+  rules,
   gateway,
   notify,
   replay,

@@ -150,6 +150,31 @@ export const createMetrics = (options: { readonly defaults?: boolean } = {}) => 
       labelNames: ['notifier'] as const,
       registers,
     }),
+    alerts: new Counter({
+      name: 'netsentinel_alerts_total',
+      help:
+        'Revisions of alerts that were written, by rule, severity and what changed: opened, grew, escalated, triaged, ' +
+        'reopened, closed.',
+      labelNames: ['rule', 'severity', 'change'] as const,
+      registers,
+    }),
+    alertsUnderWay: new Gauge({
+      name: 'netsentinel_alerts_under_way',
+      help: 'Alerts that are open or acknowledged, by partition, as of the last batch that this process committed there.',
+      labelNames: ['partition'] as const,
+      registers,
+    }),
+    alertGroups: new Gauge({
+      name: 'netsentinel_alert_groups',
+      help: 'Groups of threats that are followed and have made no alert, by partition, as of the last batch committed there.',
+      labelNames: ['partition'] as const,
+      registers,
+    }),
+    threatsSuppressed: new Counter({
+      name: 'netsentinel_threats_suppressed_total',
+      help: 'Threats that a suppression kept out of alerts.',
+      registers,
+    }),
     sockets: new Gauge({
       name: 'netsentinel_gateway_sockets',
       help: 'Open WebSockets.',

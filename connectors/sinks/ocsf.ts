@@ -1,25 +1,21 @@
 import { isIP } from 'node:net'
 import { VERSION } from '../../runtime/version.ts'
-import type { Event, Severity, Threat } from '../../schemas/generated.ts'
-import { ATTACK_VERSION, type AttackEntry, techniqueOf } from './attack.ts'
-
-/** The OCSF release that findings are written in. */
-const OCSF_VERSION = '1.6.0'
-
-/** A JSON object, or undefined where an attribute is left out. */
-type Json = Readonly<Record<string, unknown>>
+import type { Event, Threat } from '../../schemas/generated.ts'
+import {
+  attacksOf,
+  compact,
+  cut,
+  isEmpty,
+  type Json,
+  OCSF_VERSION,
+  oneLine,
+  SEVERITIES,
+  TEXT_CHARS,
+} from './ocsf-parts.ts'
 
 // A finding has to fit into the broker's 1 MB even when every character is escaped as \uXXXX and stands in three places.
 const RAW_DATA_CHARS = 32_768
-const TEXT_CHARS = 2_048
 const IP_CHARS = 40
-
-const SEVERITIES: Readonly<Record<Severity, { id: number; risk: number; caption: string }>> = {
-  low: { id: 2, risk: 1, caption: 'Low' },
-  medium: { id: 3, risk: 2, caption: 'Medium' },
-  high: { id: 4, risk: 3, caption: 'High' },
-  critical: { id: 5, risk: 4, caption: 'Critical' },
-}
 
 const HTTP_METHODS = ['OPTIONS', 'GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'TRACE', 'CONNECT', 'PATCH']
 
@@ -39,27 +35,6 @@ const OBSERVABLES = {
   command: [13, 'Command Line'],
   userAgent: [16, 'HTTP User-Agent'],
 } as const
-
-const isEmpty = (value: unknown): boolean =>
-  value === undefined ||
-  value === null ||
-  value === '' ||
-  (typeof value === 'object' && Object.keys(value).length === 0)
-
-/** The value without anything empty in it: OCSF leaves an attribute out rather than writing null or "". */
-const compact = (value: unknown): unknown => {
-  if (typeof value === 'string') return value.toWellFormed()
-  if (Array.isArray(value)) return value.map(compact).filter(item => !isEmpty(item))
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(
-    Object.entries(value)
-      .map(([key, item]) => [key, compact(item)] as const)
-      .filter(([, item]) => !isEmpty(item)),
-  )
-}
-
-const cut = (text: string, chars: number): string =>
-  text.length <= chars ? text : `${text.slice(0, chars)}…`
 
 /** The event with its texts bounded; `truncated` says whether anything was lost. */
 const bounded = (event: Event): { event: Event; truncated: boolean } => {
@@ -138,23 +113,6 @@ const observablesOf = (event: Event): Json[] => {
   add('userAgent', 'unmapped.event.userAgent', event.userAgent)
   return found
 }
-
-const attackRef = (entry: AttackEntry): Json => ({ uid: entry.id, name: entry.name, src_url: entry.url })
-
-/** One object for each pair of technique and tactic, as OCSF asks since its list of tactics is deprecated. */
-const attacksOf = (techniques: readonly string[]): Json[] =>
-  [...new Set(techniques)].flatMap(id => {
-    const found = techniqueOf(id)
-    if (found === undefined) return []
-    const base = {
-      version: ATTACK_VERSION,
-      technique: attackRef(found.technique),
-      ...(found.subTechnique === undefined ? {} : { sub_technique: attackRef(found.subTechnique) }),
-    }
-    return found.tactics.length === 0
-      ? [base]
-      : found.tactics.map(tactic => ({ ...base, tactic: attackRef(tactic) }))
-  })
 
 /** Which features were out of the ordinary, and what is usual of them: OCSF's own places for a model's explanation. */
 const anomalyOf = (entity: string, contributions: Threat['contributions']): Json | undefined =>
@@ -255,14 +213,5 @@ export const toOcsf = (threat: Threat): Json => {
   }) as Json
 }
 
-/**
- * The finding as one line of JSON in UTF-8: no framing, no line break, no control character, not even those that JSON
- * allows unescaped (U+007F–U+009F, U+2028, U+2029), because terminals and line readers act on them.
- */
-export const encodeOcsf = (threat: Threat): Buffer =>
-  Buffer.from(
-    JSON.stringify(toOcsf(threat)).replace(
-      /[\u007f-\u009f\u2028\u2029]/g,
-      char => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
-    ),
-  )
+/** The finding as a record's value. */
+export const encodeOcsf = (threat: Threat): Buffer => oneLine(toOcsf(threat))

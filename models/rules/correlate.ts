@@ -13,6 +13,8 @@ export interface Groups {
   window(group: string): Window | null
   /** Null forgets the window. */
   setWindow(group: string, window: Window | null): void
+  /** Whether a rule is to pass over this threat. */
+  isSuppressed(rule: LinkedCorrelation): boolean
 }
 
 /** A rule that holds of a group, because of a threat. */
@@ -103,6 +105,7 @@ export const correlate = (rules: RuleSet, threat: Threat, groups: Groups): Firin
   }
 
   for (let rule = due.shift(); rule !== undefined; rule = due.shift()) {
+    if (groups.isSuppressed(rule)) continue
     const fired = [...groupsOf(rule, threat, matched)].filter(([key, match]) => fire(rule, key, match))
     if (fired.length === 0 || matched.has(rule.id)) continue
     matched.add(rule.id)

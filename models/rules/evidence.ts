@@ -14,7 +14,7 @@ const sample = (ids: readonly string[]): readonly string[] =>
   ids.length <= 2 * SAMPLES ? ids : [...ids.slice(0, SAMPLES), ...ids.slice(-SAMPLES)]
 
 /** The more severe of two. */
-const worse = (a: Severity, b: Severity): Severity => (severityRank(a) >= severityRank(b) ? a : b)
+export const worse = (a: Severity, b: Severity): Severity => (severityRank(a) >= severityRank(b) ? a : b)
 
 /** What one threat is evidence of. */
 export const evidenceOf = ({ id, time, score, severity, techniques, event }: Threat): Evidence => ({

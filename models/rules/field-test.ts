@@ -58,6 +58,9 @@ const network = (wanted: unknown): ValueTest => {
   }
 }
 
+/** Whether an address lies in a network. Throws an Error when `cidr` is not one. */
+export const inNetwork = (cidr: string): ((address: string) => boolean) => network(cidr)
+
 const regularExpression = (wanted: unknown, flags: string): ValueTest => {
   if (typeof wanted !== 'string') throw new Error('re takes a text')
   const regExp = new RegExp(wanted, flags)

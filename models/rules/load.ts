@@ -18,7 +18,7 @@ const read = (file: string): RuleDocument[] => {
 }
 
 /** The rule files of a folder, those of its folders included, in the order of their names. */
-const ruleFilesIn = (directory: string): string[] => {
+export const ruleFilesIn = (directory: string): string[] => {
   try {
     return readdirSync(directory, { recursive: true, encoding: 'utf8' })
       .filter(name => /\.ya?ml$/.test(name))

@@ -11,6 +11,7 @@ export const createGroups = (
   return {
     windows,
     underWay: group => underWay.get(group) ?? null,
+    isSuppressed: () => false,
     window: group => windows.get(group) ?? null,
     setWindow: (group, window) => {
       if (window === null) windows.delete(group)
