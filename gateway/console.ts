@@ -1,7 +1,7 @@
 import type { CommandContext } from '../runtime/command.ts'
 import { SentinelError } from '../runtime/errors.ts'
 import type { Service } from '../runtime/lifecycle.ts'
-import type { Threat } from '../schemas/generated.ts'
+import type { Alert, Threat } from '../schemas/generated.ts'
 import { isRefusal } from './auth/provider.ts'
 import { connectClient } from './client/client.ts'
 import { createTable } from './client/watch.ts'
@@ -19,7 +19,13 @@ export interface ConsoleGateway extends Gateway {
   readonly firstLogin?: { readonly username: string; readonly password: string }
 }
 
-const openClient = async (gateway: Gateway, onThreat: (threat: Threat) => void): Promise<Service> => {
+/** Who is told what arrives over the WebSocket. */
+interface Viewer {
+  add(threat: Threat): void
+  addAlert(alert: Alert): void
+}
+
+const openClient = async (gateway: Gateway, viewer: Viewer): Promise<Service> => {
   const openSession = async () => {
     const tokens = await gateway.openSession(CONSOLE_USER)
     if (!isRefusal(tokens)) return tokens
@@ -31,9 +37,10 @@ const openClient = async (gateway: Gateway, onThreat: (threat: Threat) => void):
   const client = await connectClient({
     url: gateway.url,
     login: { openSession },
-    channels: ['threats'],
+    channels: ['threats', 'alerts'],
     onDelivery: delivery => {
-      if (delivery.type === 'threat') onThreat(delivery.data)
+      if (delivery.type === 'threat') viewer.add(delivery.data)
+      else viewer.addAlert(delivery.data)
     },
   })
   return { name: 'console', check: () => Promise.resolve([]), failed: client.failed, close: client.close }
@@ -46,11 +53,11 @@ const openClient = async (gateway: Gateway, onThreat: (threat: Threat) => void):
 export const consoleDashboard = {
   start: async (
     context: CommandContext<GatewayConfig>,
-    onThreat: (threat: Threat) => void,
+    viewer: Viewer,
   ): Promise<readonly [ConsoleGateway, Service]> => {
     const gateway = await startKafkaGateway(context)
     try {
-      const client = await openClient(gateway, onThreat)
+      const client = await openClient(gateway, viewer)
       const isMadeUp = context.config.gateway.bootstrapPassword === undefined
       const firstLogin = isMadeUp ? gateway.bootstrap : undefined
       return [{ ...gateway, ...(firstLogin === undefined ? {} : { firstLogin }) }, client]

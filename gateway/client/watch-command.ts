@@ -16,7 +16,7 @@ const PLAIN_COLUMNS = 140
 
 /** `netsentinel watch`. */
 export const watch: Command<WatchConfig> = {
-  summary: 'Show threats live in the terminal.',
+  summary: 'Show threats and alerts live in the terminal.',
   details:
     'The password comes from --password-file, else from BOOTSTRAP_ADMIN_PASSWORD, else it is asked for. Runs until Ctrl-C.',
   options: {
@@ -43,9 +43,10 @@ export const watch: Command<WatchConfig> = {
         username: textOption(options['user']) ?? 'admin',
         password: await readPassword(textOption(options['password-file']), config.gateway),
       },
-      channels: ['threats'],
+      channels: ['threats', 'alerts'],
       onDelivery: delivery => {
         if (delivery.type === 'threat') table.add(delivery.data)
+        else table.addAlert(delivery.data)
       },
       onState: state => tell(`watch: ${state === 'connected' ? `connected to ${url}` : 'reconnecting'}`),
     })

@@ -1,11 +1,12 @@
 import { fitColumns, inert } from '../../runtime/inert.ts'
-import type { Severity, Threat } from '../../schemas/generated.ts'
+import type { Alert, Severity, Threat } from '../../schemas/generated.ts'
 
 interface Column {
   readonly title: string
   /** In terminal columns; 0 takes what is left. */
   readonly width: number
   value(threat: Threat): string
+  ofAlert(alert: Alert): string
 }
 
 const NONE = '-'
@@ -16,14 +17,41 @@ const timeOf = (ms: number): string => {
   return Number.isNaN(date.getTime()) ? NONE : `${date.toISOString().slice(0, 19).replace('T', ' ')}Z`
 }
 
+const listed = (values: readonly string[]): string => values.join(' ') || NONE
+
 const COLUMNS: readonly Column[] = [
-  { title: 'TIME', width: 20, value: ({ time }) => timeOf(time) },
-  { title: 'SEVERITY', width: 8, value: ({ severity }) => severity },
-  { title: 'SCORE', width: 5, value: ({ score }) => score.toFixed(3) },
-  { title: 'ENTITY', width: 24, value: ({ entity }) => entity },
-  { title: 'TITLE', width: 0, value: ({ event }) => event.title },
-  { title: 'SENSOR', width: 16, value: ({ event }) => event.sensor ?? NONE },
-  { title: 'TECHNIQUES', width: 16, value: ({ techniques }) => techniques.join(' ') || NONE },
+  {
+    title: 'TIME',
+    width: 20,
+    value: ({ time }) => timeOf(time),
+    ofAlert: ({ lastSeen }) => timeOf(lastSeen),
+  },
+  { title: 'SEVERITY', width: 8, value: ({ severity }) => severity, ofAlert: ({ severity }) => severity },
+  {
+    title: 'SCORE',
+    width: 5,
+    value: ({ score }) => score.toFixed(3),
+    ofAlert: ({ score }) => score.toFixed(3),
+  },
+  { title: 'ENTITY', width: 24, value: ({ entity }) => entity, ofAlert: ({ entity }) => entity },
+  {
+    title: 'TITLE',
+    width: 0,
+    value: ({ event }) => event.title,
+    ofAlert: ({ title, change, count }) => `ALERT ${change}: ${title} (${count})`,
+  },
+  {
+    title: 'SENSOR',
+    width: 16,
+    value: ({ event }) => event.sensor ?? NONE,
+    ofAlert: ({ sensors }) => listed(sensors),
+  },
+  {
+    title: 'TECHNIQUES',
+    width: 16,
+    value: ({ techniques }) => listed(techniques),
+    ofAlert: ({ techniques }) => listed(techniques),
+  },
 ]
 
 const COLOURS: Readonly<Record<Severity, string>> = {
@@ -45,7 +73,7 @@ export interface TableOptions {
 }
 
 /**
- * The live table of threats, one appended line each. Whatever an attacker put into an event is shown, none of it acts on
+ * The live table of threats and of revisions of alerts, one appended line each. Whatever an attacker put into an event is shown, none of it acts on
  * the terminal.
  */
 export const createTable = ({ columns, rows, colour = false, write }: TableOptions) => {
@@ -56,13 +84,15 @@ export const createTable = ({ columns, rows, colour = false, write }: TableOptio
       .join('  ')
       .trimEnd()
   let lines = 0
+  const add = (severity: Severity, cell: (column: Column) => string) => {
+    const isDue = rows === undefined ? lines === 0 : lines % Math.max(2, rows - 1) === 0
+    if (isDue) write(lineOf(({ title }) => title))
+    lines += 1
+    const line = lineOf(cell)
+    write(colour ? `\u001b[${COLOURS[severity] ?? '0'}m${line}\u001b[0m` : line)
+  }
   return {
-    add: (threat: Threat): void => {
-      const isDue = rows === undefined ? lines === 0 : lines % Math.max(2, rows - 1) === 0
-      if (isDue) write(lineOf(({ title }) => title))
-      lines += 1
-      const line = lineOf(column => column.value(threat))
-      write(colour ? `\u001b[${COLOURS[threat.severity] ?? '0'}m${line}\u001b[0m` : line)
-    },
+    add: (threat: Threat): void => add(threat.severity, column => column.value(threat)),
+    addAlert: (alert: Alert): void => add(alert.severity, column => column.ofAlert(alert)),
   }
 }

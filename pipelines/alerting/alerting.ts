@@ -1,3 +1,4 @@
+import type { Codec } from '../../connectors/avro-codec.ts'
 import type {
   InputRecord,
   OutputRecord,
@@ -5,7 +6,6 @@ import type {
   Stage,
   StateChange,
 } from '../../connectors/kafka/stage.ts'
-import type { Codec } from '../../connectors/registry.ts'
 import { correlate, type Firing } from '../../models/rules/correlate.ts'
 import type { LinkedCorrelation } from '../../models/rules/rule-set.ts'
 import { messageOf, SentinelError, toSentinelError } from '../../runtime/errors.ts'

@@ -2,7 +2,7 @@ import type { Codec } from '../../connectors/avro-codec.ts'
 import type { Kafka } from '../../connectors/kafka/client.ts'
 import { readTopic } from '../../connectors/kafka/read-topic.ts'
 import type { InputRecord } from '../../connectors/kafka/stage.ts'
-import type { Event, Threat } from '../../schemas/generated.ts'
+import type { Alert, Event, Threat } from '../../schemas/generated.ts'
 import type { Topics } from '../../schemas/topics.ts'
 
 /** Offsets by partition. */
@@ -23,6 +23,10 @@ export interface Account {
   readonly deadLetters: number
   /** Ids of the threats among the events. */
   readonly threats: ReadonlySet<string>
+  /** Ids of the alerts that hold any of these threats, as far as they name them. */
+  readonly alerts: ReadonlySet<string>
+  /** Their revisions, by {@link revisionOf}. */
+  readonly revisions: ReadonlySet<string>
   /** Raw records that are neither in events nor in dead letters, and things that are there twice, in words. */
   readonly problems: string[]
 }
@@ -30,12 +34,23 @@ export interface Account {
 interface AccountDeps {
   readonly kafka: Kafka
   readonly topics: Topics
-  readonly codecs: { readonly event: Codec<Event>; readonly threat: Codec<Threat> }
+  readonly codecs: {
+    readonly event: Codec<Event>
+    readonly threat: Codec<Threat>
+    readonly alert: Codec<Alert>
+  }
   readonly range: RawRange
 }
 
 const within = ({ from, to }: RawRange, partition: number, offset: number): boolean =>
   offset >= (from.get(partition) ?? 0) && offset < (to.get(partition) ?? 0)
+
+/** Those of some ids that are not among others. */
+export const without = (ids: ReadonlySet<string>, others: ReadonlySet<string>): string[] =>
+  [...ids].filter(id => !others.has(id))
+
+/** What tells a revision of an alert from every other. */
+export const revisionOf = ({ id, revision }: Pick<Alert, 'id' | 'revision'>): string => `${id}-${revision}`
 
 const header = (record: InputRecord, name: string): string => String(record.headers[name] ?? '')
 
@@ -51,7 +66,8 @@ const repeated = (ids: readonly string[]): string[] => {
 }
 
 /**
- * Accounts for every raw record of a range: each must have come out as events or as a dead letter, and nothing twice.
+ * Accounts for every raw record of a range: each must have come out as events or as a dead letter, and nothing twice. An
+ * alert must have each of its revisions once, in order.
  */
 export const account = async ({ kafka, topics, codecs, range }: AccountDeps): Promise<Account> => {
   const raw = new Set<string>()
@@ -106,11 +122,35 @@ export const account = async ({ kafka, topics, codecs, range }: AccountDeps): Pr
       }
     },
   })
+  const known = new Set(threats)
+  const alerts = new Set<string>()
+  const revisions = new Set<string>()
+  const latest = new Map<string, number>()
+  const disordered: string[] = []
+  await readTopic({
+    kafka,
+    topic: topics.alerts.name,
+    onRecords: async records => {
+      for (const { value } of records) {
+        if (value === null) continue
+        const alert = await codecs.alert.decode(value)
+        // The first that is there may be a later one, when retention has taken those before it.
+        const before = latest.get(alert.id)
+        if (before !== undefined && alert.revision !== before + 1) disordered.push(revisionOf(alert))
+        latest.set(alert.id, alert.revision)
+        if (!alert.threatIds.some(id => known.has(id))) continue
+        alerts.add(alert.id)
+        revisions.add(revisionOf(alert))
+      }
+    },
+  })
   return {
     raw: raw.size,
     events: events.length,
     deadLetters: letters.length,
-    threats: new Set(threats),
+    threats: known,
+    alerts,
+    revisions,
     problems: [
       ...listed(
         'raw records are in neither events nor dead-letters',
@@ -119,6 +159,7 @@ export const account = async ({ kafka, topics, codecs, range }: AccountDeps): Pr
       ...listed('events are there twice', repeated(events)),
       ...listed('dead letters are there twice', repeated(letters)),
       ...listed('threats are there twice', repeated(threats)),
+      ...listed('revisions of alerts are not in order', disordered),
     ],
   }
 }

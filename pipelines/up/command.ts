@@ -11,31 +11,36 @@ import { startEmbedded } from '../../runtime/embedded/embedded.ts'
 import { SentinelError } from '../../runtime/errors.ts'
 import { readOrCreateKeyFile } from '../../runtime/key-file.ts'
 import { createCloser, EXIT, type Service } from '../../runtime/lifecycle.ts'
-import type { Threat } from '../../schemas/generated.ts'
+import type { Alert, Threat } from '../../schemas/generated.ts'
+import { type AlertingConfig, startAlerting } from '../alerting/command.ts'
 import { type IngestConfig, startIngest } from '../ingest/command.ts'
 import { replayFiles } from '../ingest/replay.ts'
 import { type NotifyConfig, startConfiguredNotifying } from '../notifying/command.ts'
 import type { ScoringConfig } from '../scoring/assemble.ts'
 import { startScoring } from '../scoring/command.ts'
+import { revisionOf, without } from './accounting.ts'
 import { bundledCapture } from './capture.ts'
-import { accountForReplay, rawEnds } from './once.ts'
+import { type Arrivals, accountForReplay, rawEnds } from './once.ts'
 
 /** The settings that `netsentinel up` reads itself; the gateway's are the gateway's own. */
-export interface UpConfig extends IngestConfig, ScoringConfig, NotifyConfig {
+export interface UpConfig extends IngestConfig, ScoringConfig, AlertingConfig, NotifyConfig {
   readonly redis: SectionValues<typeof redisConfig>
   readonly embedded: SectionValues<typeof embeddedConfig>
   readonly data: SectionValues<typeof dataConfig>
 }
 
+/** Who is told of threats and alerts. */
+interface Viewer {
+  add(threat: Threat): void
+  addAlert(alert: Alert): void
+}
+
 /** What `up` needs of the gateway, which no pipeline may import: it is handed in. */
 export interface Dashboard<C> {
-  /** Starts the gateway, and a client of it that calls `onThreat` for each threat that arrives over the WebSocket. */
-  start(
-    context: CommandContext<C>,
-    onThreat: (threat: Threat) => void,
-  ): Promise<readonly [gateway: GatewayInUp, client: Service]>
+  /** Starts the gateway, and a client of it that tells `viewer` what arrives over the WebSocket. */
+  start(context: CommandContext<C>, viewer: Viewer): Promise<readonly [gateway: GatewayInUp, client: Service]>
   /** Makes the live table. */
-  table(print: (line: string) => void): { add(threat: Threat): void }
+  table(print: (line: string) => void): Viewer
 }
 
 /** A gateway that `up` has started. */
@@ -86,7 +91,7 @@ const logPath = (config: UpConfig) => join(config.data.dir, 'logs', 'netsentinel
 /** `netsentinel up`, given the gateway. */
 export const createUp = <C extends UpConfig>(dashboard: Dashboard<C>): Command<C> => ({
   summary:
-    'Run everything here: services, ingest, scoring and gateway, on the bundled capture of real events.',
+    'Run everything here: services, ingest, scoring, alerting and gateway, on the bundled capture of real events.',
   details: [
     `Uses the services that ${ADDRESSES.join(', ')} name when all of them are set; else it runs its own,`,
     'with their data in DATA_DIR. Goes on until Ctrl-C.',
@@ -120,7 +125,7 @@ export const createUp = <C extends UpConfig>(dashboard: Dashboard<C>): Command<C
         closer.add(() => service.close())
       }
     }
-    const delivered = new Set<string>()
+    const arrivals: Arrivals = { threats: new Set(), revisions: new Set() }
     const table = dashboard.table(given.print)
     try {
       const { config, services: embedded } = await withServices(given)
@@ -128,11 +133,17 @@ export const createUp = <C extends UpConfig>(dashboard: Dashboard<C>): Command<C
       const context = { ...given, config: withSecretsKey(config) }
       await prepareTopics({ config, log: given.log, apply: false })
       // Scoring loads its model while ingest joins its group.
-      own(await Promise.all([startIngest(context), startScoring(context)]))
+      own(await Promise.all([startIngest(context), startScoring(context), startAlerting(context)]))
       own(await startConfiguredNotifying(context))
-      const [gateway, client] = await dashboard.start(context, threat => {
-        delivered.add(threat.id)
-        if (!once) table.add(threat)
+      const [gateway, client] = await dashboard.start(context, {
+        add: threat => {
+          arrivals.threats.add(threat.id)
+          if (!once) table.add(threat)
+        },
+        addAlert: alert => {
+          arrivals.revisions.add(revisionOf(alert))
+          if (!once) table.addAlert(alert)
+        },
       })
       own([gateway, client])
       given.tell(`gateway: ${gateway.url} (WebSocket at /ws)`)
@@ -148,11 +159,11 @@ export const createUp = <C extends UpConfig>(dashboard: Dashboard<C>): Command<C
           files: bundledCapture(),
           rate,
           signal: given.interrupted,
-          onProgress: progress(given.tell, () => delivered.size),
+          onProgress: progress(given.tell, () => arrivals.threats.size),
         })
       if (once) {
         const failed = Promise.race(services.map(service => service.failed))
-        const ran = runOnce({ context, delivered, replay, started, stopped: given.interrupted })
+        const ran = runOnce({ context, arrivals, replay, started, stopped: given.interrupted })
         const code = await Promise.race([failed, ran])
         await closer.close()
         return code
@@ -191,25 +202,35 @@ const progress = (tell: (line: string) => void, delivered: () => number) => {
 
 const runOnce = async (deps: {
   readonly context: CommandContext<UpConfig>
-  readonly delivered: ReadonlySet<string>
+  readonly arrivals: Arrivals
   readonly replay: () => Promise<number>
   readonly started: number
   readonly stopped: AbortSignal
 }): Promise<number> => {
-  const { context, delivered, replay, started, stopped } = deps
+  const { context, arrivals, replay, started, stopped } = deps
   const { config, log } = context
   const kafka = createKafka({ config: config.kafka, log })
   const from = await rawEnds(kafka, config)
   await replay()
   const to = await rawEnds(kafka, config)
-  const account = await accountForReplay({ kafka, config, range: { from, to }, delivered, stopped })
-  const arrived = [...account.threats].filter(id => delivered.has(id)).length
-  const { raw, events, deadLetters, threats, problems } = account
+  const account = await accountForReplay({ kafka, config, range: { from, to }, arrivals, stopped })
+  const { raw, events, deadLetters, threats, alerts, revisions, problems } = account
+  const delivered = threats.size - without(threats, arrivals.threats).length
   const seconds = Math.round((Date.now() - started) / 100) / 10
   context.print(
-    JSON.stringify({ raw, events, deadLetters, threats: threats.size, delivered: arrived, seconds }),
+    JSON.stringify({
+      raw,
+      events,
+      deadLetters,
+      threats: threats.size,
+      delivered,
+      alerts: alerts.size,
+      seconds,
+    }),
   )
-  if (arrived < threats.size) problems.push(`${threats.size - arrived} threats were not delivered`)
+  const undelivered = without(revisions, arrivals.revisions).length
+  if (delivered < threats.size) problems.push(`${threats.size - delivered} threats were not delivered`)
+  if (undelivered > 0) problems.push(`${undelivered} revisions of alerts were not delivered`)
   for (const problem of problems) context.tell(problem)
   return problems.length === 0 ? EXIT.ok : EXIT.failure
 }

@@ -22,11 +22,16 @@ describe('netsentinel up', () => {
     expect(await cli.exited).toEqual({ code: 0, signal: null })
     const [line = '', ...rest] = cli.stdout().trimEnd().split('\n')
     expect(rest).toEqual([])
-    const { raw, events, deadLetters, threats, delivered } = JSON.parse(line) as Record<string, number>
+    const { raw, events, deadLetters, threats, delivered, alerts } = JSON.parse(line) as Record<
+      string,
+      number
+    >
     expect(raw).toBeGreaterThan(5_000)
     expect((events ?? 0) + (deadLetters ?? 0)).toBeGreaterThanOrEqual(raw ?? 0)
     expect(threats).toBeGreaterThan(100)
     expect(delivered).toBe(threats)
+    expect(alerts).toBeGreaterThan(2)
+    expect(alerts).toBeLessThan((threats ?? 0) / 4)
   }, 120_000)
 
   it('shows threats until it is told to stop, and then leaves nothing behind', async () => {
