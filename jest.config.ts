@@ -20,7 +20,7 @@ const config: Config = {
     {
       ...shared,
       displayName: 'integration',
-      testMatch: ['<rootDir>/test/{integration,e2e,faults}/*.test.ts'],
+      testMatch: ['<rootDir>/test/{integration,e2e,faults,security}/*.test.ts'],
       globalSetup: '<rootDir>/test/support/setup.ts',
       globalTeardown: '<rootDir>/test/support/teardown.ts',
     },

@@ -7,6 +7,7 @@ import { notifierSections } from './connectors/notifiers/catalogue.ts'
 import { redisConfig } from './connectors/redis.ts'
 import { registryConfig } from './connectors/registry.ts'
 import { sourcesConfig } from './connectors/sources/config.ts'
+import { password } from './gateway/client/password-command.ts'
 import { watch } from './gateway/client/watch-command.ts'
 import { gateway } from './gateway/command.ts'
 import { gatewayConfig } from './gateway/config.ts'
@@ -70,6 +71,7 @@ const COMMANDS: Readonly<Record<string, Command<Config>>> = {
   replay,
   dlq,
   watch,
+  password,
   topics,
   check,
   generate: createGenerate(Object.values(SECTIONS)),

@@ -20,7 +20,7 @@ const RETRY_MIN_MS = 50
 const RETRY_MAX_MS = 2_000
 
 /**
- * What the project asks of Redis: pub/sub, and values that are read once. Every method but `close` throws
+ * What the project asks of Redis: pub/sub, values that are read once, and counts. Every method but `close` throws
  * NS_SERVICE_UNREACHABLE (retriable) at once while Redis is away: nothing waits in a queue for it to come back.
  */
 export interface Redis {
@@ -35,6 +35,8 @@ export interface Redis {
   put(key: string, value: string, ttlMs: number): Promise<boolean>
   /** Reads a value and removes it in one step, so that of two callers only one gets it. */
   take(key: string): Promise<string | undefined>
+  /** Runs a Lua script, which is atomic; resolves with what it returns. */
+  run(script: string, keys: readonly string[], args: readonly (string | number)[]): Promise<unknown>
   /** What is wrong with the connection, if anything. Never throws. */
   problem(): Promise<string | undefined>
   /** Disconnects. May be called twice. */
@@ -122,6 +124,7 @@ export const createRedis = async ({ config, log }: RedisDeps): Promise<Redis> =>
     },
     put: async (key, value, ttlMs) => (await reached(commands.set(key, value, 'PX', ttlMs, 'NX'))) === 'OK',
     take: async key => (await reached(commands.getdel(key))) ?? undefined,
+    run: (script, keys, args) => reached(commands.eval(script, keys.length, ...keys, ...args)),
     problem: async () => {
       for (const [name, client] of Object.entries(clients)) {
         if (client.status !== 'ready') return `the connection for ${name} is ${client.status}`

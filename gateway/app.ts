@@ -1,8 +1,14 @@
 import Fastify, { type FastifyInstance } from 'fastify'
+import { addAuditRoutes } from './routes/audit.ts'
 import { addAuthRoutes } from './routes/auth.ts'
 import { addGroundRules } from './routes/ground-rules.ts'
 import { addHealthRoutes } from './routes/health.ts'
+import { addKeyRoutes } from './routes/keys.ts'
+import { createLoginGate } from './routes/login-gate.ts'
 import type { RouteDeps } from './routes/route.ts'
+import { addSessionRoutes } from './routes/sessions.ts'
+import { addTotpRoutes } from './routes/totp.ts'
+import { addUserRoutes } from './routes/users.ts'
 
 /** Largest body of a request, in bytes. */
 const BODY_BYTES = 16_384
@@ -16,8 +22,12 @@ const TIMEOUT_CHECK_MS = 1_000
  * Builds the HTTP application; it does not listen. Everything is denied that a route's policy does not allow, every
  * body is checked against a schema, and every error is a problem document without inner details.
  */
-export const buildApp = async (deps: RouteDeps): Promise<FastifyInstance> => {
+export const buildApp = async (
+  deps: RouteDeps & { readonly trustedProxies: readonly string[] },
+): Promise<FastifyInstance> => {
   const app = Fastify({
+    // Only these may say for whom they ask: X-Forwarded-For of anybody else is a claim.
+    trustProxy: deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
     logger: false,
     bodyLimit: BODY_BYTES,
     exposeHeadRoutes: false,
@@ -27,7 +37,13 @@ export const buildApp = async (deps: RouteDeps): Promise<FastifyInstance> => {
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
   })
   await addGroundRules(app, deps)
-  addAuthRoutes(app, deps)
+  const gate = createLoginGate(deps)
+  addAuthRoutes(app, deps, gate)
+  addTotpRoutes(app, deps, gate)
+  addSessionRoutes(app, deps)
+  addUserRoutes(app, deps)
+  addKeyRoutes(app, deps)
+  addAuditRoutes(app, deps)
   addHealthRoutes(app, deps)
   await app.ready()
   return app

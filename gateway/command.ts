@@ -72,6 +72,7 @@ export const gateway: Command<GatewayConfig> = {
     // Told to the person who starts it, once, and never logged.
     if (bootstrap !== undefined && context.config.gateway.bootstrapPassword === undefined) {
       context.tell(`first login: ${bootstrap.username} / ${bootstrap.password}`)
+      context.tell('the password works for a day, and only to be changed: netsentinel password')
     }
     return context.supervise([service])
   },

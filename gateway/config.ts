@@ -16,10 +16,32 @@ export const gatewayConfig = section('gateway', {
     list().default([]),
     "Origins whose pages may open a socket, e.g. https://soc.example; the gateway's own when empty.",
   ),
-  storePath: setting(
+  trustedProxies: setting(
+    'GATEWAY_TRUSTED_PROXIES',
+    list().default([]),
+    'Addresses or networks of the proxies in front, whose X-Forwarded-For is believed, e.g. 10.0.0.0/8; none when empty.',
+  ),
+  store: setting(
     'GATEWAY_STORE',
     z.string().min(1).optional(),
-    'SQLite file with users, sessions and keys; gateway.db in DATA_DIR when unset.',
+    'Where users, sessions, keys and the audit log are: an SQLite file, or postgres://user:password@host:port/database ' +
+      'for gateways on several hosts (?sslmode=verify-full for TLS); gateway.db in DATA_DIR when unset.',
+    { secret: true },
+  ),
+  accessPollMs: setting(
+    'GATEWAY_ACCESS_POLL_MS',
+    int(100, 60_000).default(1_000),
+    'How often a gateway looks for changes of what users may do, in ms; Redis makes it look at once.',
+  ),
+  signingKeyS: setting(
+    'GATEWAY_SIGNING_KEY_S',
+    int(3_600, 3_650 * DAY_S).default(30 * DAY_S),
+    'Age at which the key that signs access tokens is replaced, in s.',
+  ),
+  passwordDenyFile: setting(
+    'GATEWAY_PASSWORD_DENY_FILE',
+    z.string().min(1).optional(),
+    'File of passwords that nobody may choose, one a line, beside the common ones: breached ones, say.',
   ),
   key: setting(
     'GATEWAY_KEY',
@@ -31,7 +53,8 @@ export const gatewayConfig = section('gateway', {
   bootstrapPassword: setting(
     'BOOTSTRAP_ADMIN_PASSWORD',
     z.string().min(8).max(1_024).optional(),
-    'Password of the account admin, which the first start makes; a random one, shown once, when unset.',
+    'Password of the account admin, which the first start makes; when unset a random one, which is shown once, works ' +
+      'for a day, and only to be changed.',
     { secret: true },
   ),
   accessTokenS: setting(
@@ -48,6 +71,11 @@ export const gatewayConfig = section('gateway', {
     'SESSION_TTL_S',
     int(1, 365 * DAY_S).default(30 * DAY_S),
     'A login is over after so long, however often it is refreshed, in s.',
+  ),
+  loginFailuresPerMinute: setting(
+    'GATEWAY_LOGIN_FAILURES_PER_MINUTE',
+    int(10, 1_000_000).default(300),
+    'Failed logins of all accounts together after which further ones wait, until the minute is over.',
   ),
   hashConcurrency: setting(
     'PASSWORD_HASH_CONCURRENCY',

@@ -1,31 +1,30 @@
-import { join } from 'node:path'
 import { createRedis, type redisConfig } from '../connectors/redis.ts'
 import type { SectionValues } from '../runtime/config.ts'
 import { codeOf, SentinelError } from '../runtime/errors.ts'
-import { readOrCreateKeyFile } from '../runtime/key-file.ts'
 import { type Check, createCloser, type Service } from '../runtime/lifecycle.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import type { Alert, Threat } from '../schemas/generated.ts'
 import type { Channel, Delivery, Tokens } from '../schemas/wire.ts'
 import { buildApp } from './app.ts'
-import { createAccessTokens } from './auth/access-tokens.ts'
-import { bootstrapAdmin } from './auth/bootstrap.ts'
-import { createPasswords } from './auth/passwords.ts'
+import { type AccessWatch, startAccessWatch } from './auth/access-watch.ts'
 import type { Credentials, Refusal } from './auth/provider.ts'
-import { createSealer } from './auth/sealing.ts'
-import { loadSigningKeys } from './auth/signing-keys.ts'
-import { createStoreProvider } from './auth/store-provider.ts'
-import { createMemoryThrottle } from './auth/throttle.ts'
+import { createRedisThrottle } from './auth/redis-throttle.ts'
+import {
+  createFailClosedThrottle,
+  createMemoryThrottle,
+  LOCAL_LIMITS,
+  SHARED_LIMITS,
+} from './auth/throttle.ts'
 import { createTickets } from './auth/tickets.ts'
 import type { GatewaySettings } from './config.ts'
+import { openIdentity } from './identity.ts'
 import { createRelay, type Relay } from './relay.ts'
 import { textFrame } from './sockets/frame.ts'
 import { createHub } from './sockets/hub.ts'
 import { createFlusher } from './sockets/outbox.ts'
 import { createRedisBroadcaster } from './sockets/redis-broadcaster.ts'
 import { createSockets } from './sockets/sockets.ts'
-import { openSqliteStore } from './store/sqlite.ts'
 
 /** How long a client has to answer a close, in ms. */
 const CLOSE_TIMEOUT_MS = 2_000
@@ -65,25 +64,6 @@ export interface Gateway extends Service {
 
 const CHANNEL_OF: Readonly<Record<Delivery['type'], Channel>> = { threat: 'threats', alert: 'alerts' }
 
-/** Opens the store and what stands on it: keys, users, sessions. The first start makes all of it. */
-const openIdentity = async ({ config, log }: GatewayDeps, now: () => number) => {
-  const settings = config.gateway
-  const sealer = createSealer(settings.key ?? readOrCreateKeyFile(join(config.dataDir, 'gateway.key')))
-  const store = openSqliteStore(settings.storePath ?? join(config.dataDir, 'gateway.db'))
-  try {
-    const passwords = await createPasswords({ concurrency: settings.hashConcurrency })
-    const keys = await loadSigningKeys({ store, sealer, now })
-    const tokens = await createAccessTokens({ keys, maxLifetimeS: settings.accessTokenS, now })
-    const bootstrap = await bootstrapAdmin({ store, passwords, password: settings.bootstrapPassword, now })
-    if (bootstrap !== undefined) log.info({ username: bootstrap.username }, 'first account made')
-    const auth = createStoreProvider({ store, passwords, tokens, lifetimes: settings, log, now })
-    return { store, sealer, auth, bootstrap }
-  } catch (error) {
-    await store.close()
-    throw error
-  }
-}
-
 /**
  * Starts a gateway. It shares its store, its Redis and its consumer group with the other gateways: one of them relays
  * each partition, all of them deliver to their own sockets.
@@ -95,7 +75,15 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
   const settings = config.gateway
   const closer = createCloser()
   try {
-    const { store, sealer, auth, bootstrap } = await openIdentity(deps, now)
+    let watch: AccessWatch | undefined
+    const identity = await openIdentity({
+      settings,
+      dataDir: config.dataDir,
+      announce: () => watch?.announce(),
+      log,
+      now,
+    })
+    const { store, sealer, auth, bootstrap } = identity
     closer.add(() => store.close())
     const redis = await createRedis({ config: config.redis, log })
     closer.add(() => redis.close())
@@ -108,8 +96,25 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     ]
     const check = async () => (await Promise.all(problems.map(look => look()))).flat()
 
-    const throttle = createMemoryThrottle({ now })
-    const app = await buildApp({ auth, throttle, tickets, check, log, metrics })
+    const app = await buildApp({
+      ...settings,
+      ...identity,
+      throttle: createFailClosedThrottle({
+        shared: createRedisThrottle({
+          redis,
+          prefix: `${config.prefix}gateway:`,
+          limits: { ...SHARED_LIMITS, overall: settings.loginFailuresPerMinute },
+          now,
+        }),
+        local: createMemoryThrottle({ limits: LOCAL_LIMITS, now }),
+        log,
+      }),
+      tickets,
+      check,
+      log,
+      metrics,
+      now,
+    })
     closer.add(() => app.close())
     const sockets = createSockets({
       server: app.server,
@@ -123,6 +128,17 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
       now,
     })
     closer.add(() => sockets.close())
+    watch = await startAccessWatch({
+      store,
+      redis,
+      prefix: config.prefix,
+      intervalMs: settings.accessPollMs,
+      onChange: sockets.recheck,
+      onLook: identity.keys.refresh,
+      log,
+      now,
+    })
+    closer.add(() => watch?.close())
 
     await broadcaster.subscribe(delivery => {
       const channel = CHANNEL_OF[delivery.type]
@@ -149,7 +165,7 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
       port,
       url,
       ...(bootstrap === undefined ? {} : { bootstrap }),
-      openSession: auth.openSession,
+      openSession: identity.accounts.openSession,
       check,
       failed: consumer.failed,
       close: closer.close,

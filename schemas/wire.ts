@@ -141,6 +141,8 @@ export const CLOSE = {
   protocol: 4500,
   /** The client sends too much; do not reconnect at once. */
   tooMuch: 4501,
+  /** The session was ended, or its user may no longer log in; do not reconnect without a new login. */
+  revoked: 4502,
 } as const
 
 /** Answer of `POST /auth/login` and `POST /auth/refresh`: opaque to the client but for its names. */

@@ -1,35 +1,33 @@
-import {
-  createHmac,
-  createPrivateKey,
-  createPublicKey,
-  generateKeyPairSync,
-  randomUUID,
-  sign,
-} from 'node:crypto'
+import { createHmac, createPublicKey, generateKeyPairSync, randomUUID, sign } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { createAccessTokens } from './access-tokens.ts'
 import type { AccessClaims } from './claims.ts'
+import { createJwt } from './jwt.ts'
 import { isRefusal } from './provider.ts'
 import { parseTokenForm } from './token-form.ts'
 
-const newKey = (kid: string) => ({
-  kid,
-  privateKey: generateKeyPairSync('ed25519', {
-    privateKeyEncoding: { type: 'pkcs8', format: 'der' },
-    publicKeyEncoding: { type: 'spki', format: 'der' },
-  }).privateKey,
-})
-
-const KEY = newKey('key-1')
-const OLD_KEY = newKey('key-0')
-const PRIVATE = createPrivateKey({ key: KEY.privateKey, format: 'der', type: 'pkcs8' })
+const PRIVATE = generateKeyPairSync('ed25519').privateKey
+const [KEY, OLD_KEY] = [
+  await createJwt('key-1', PRIVATE),
+  await createJwt('key-0', generateKeyPairSync('ed25519').privateKey),
+]
+const KEYS = new Map([
+  ['key-1', KEY],
+  ['key-0', OLD_KEY],
+])
 const PUBLIC_PEM = createPublicKey(PRIVATE).export({ type: 'spki', format: 'pem' }).toString()
 /** A full second, and ahead of the system's clock, so that the gateway's own look at the claims is what counts. */
 const NOW_S = Math.floor(Date.now() / 1000) + 120
 const NOW = NOW_S * 1000
 
-const tokens = await createAccessTokens({ keys: [KEY, OLD_KEY], maxLifetimeS: 900, now: () => NOW })
+const create = (signer = KEY) =>
+  createAccessTokens({
+    keys: { signer: () => signer, verifier: kid => KEYS.get(kid) },
+    maxLifetimeS: 900,
+    now: () => NOW,
+  })
+const tokens = create()
 
 const HEADER = { alg: 'EdDSA', typ: 'at+jwt', kid: 'key-1' }
 const CLAIMS: AccessClaims = {
@@ -165,11 +163,10 @@ const TEXTS: readonly unknown[] = ['9999999999', '1', 'NaN']
 const DATES: readonly string[] = ['iat', 'exp', 'nbf']
 
 describe('access tokens', () => {
-  it('takes a token of its own, from either key', async () => {
+  it('takes a token of its own, from either key', () => {
     expect(tokens.verify(GOOD)).toEqual(CLAIMS)
     expect(tokens.verify(tokens.sign(CLAIMS))).toEqual(CLAIMS)
-    const before = await createAccessTokens({ keys: [OLD_KEY], maxLifetimeS: 900, now: () => NOW })
-    expect(tokens.verify(before.sign(CLAIMS))).toEqual(CLAIMS)
+    expect(tokens.verify(create(OLD_KEY).sign(CLAIMS))).toEqual(CLAIMS)
   })
 
   it.each(Object.entries(ATTACKS))('refuses: %s', (_name, token) => {

@@ -1,15 +1,42 @@
 import type { Channel } from '../../schemas/wire.ts'
-import type { Role } from './provider.ts'
 
 /** What a route or a channel can ask of a principal. */
-export type Permission = 'threats:read' | 'alerts:read'
+export const PERMISSIONS = [
+  'threats:read',
+  'alerts:read',
+  'users:read',
+  'users:write',
+  'sessions:end',
+  'keys:read',
+  'keys:write',
+  'signing-keys:rotate',
+  'audit:read',
+] as const
 
-const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
+/** One of {@link PERMISSIONS}. */
+export type Permission = (typeof PERMISSIONS)[number]
+
+/** Every role that a user can have. */
+export const ROLES = ['viewer', 'analyst', 'admin', 'auditor'] as const
+
+/** What a user is. */
+export type Role = (typeof ROLES)[number]
+
+/** What each role may do. What is not granted is denied. */
+export const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
   viewer: ['threats:read', 'alerts:read'],
   analyst: ['threats:read', 'alerts:read'],
-  admin: ['threats:read', 'alerts:read'],
-  auditor: [],
+  admin: PERMISSIONS,
+  auditor: ['users:read', 'keys:read', 'audit:read'],
 }
+
+/** What a program may be given: it reads. What changes who may do what needs a person. */
+export const SERVICE_SCOPES = [
+  'threats:read',
+  'alerts:read',
+  'users:read',
+  'audit:read',
+] as const satisfies readonly Permission[]
 
 /** The permission that a subscription to a channel needs. */
 export const CHANNEL_PERMISSION: Readonly<Record<Channel, Permission>> = {
@@ -17,5 +44,12 @@ export const CHANNEL_PERMISSION: Readonly<Record<Channel, Permission>> = {
   alerts: 'alerts:read',
 }
 
-/** Whether a role has a permission. What is not granted is denied. */
-export const isGranted = (role: Role, permission: Permission): boolean => GRANTS[role].includes(permission)
+/** Whether a text names a permission. */
+export const isPermission = (text: string): text is Permission =>
+  (PERMISSIONS as readonly string[]).includes(text)
+
+/** Whether somebody has a permission. */
+export const isGranted = (
+  principal: { readonly grants: readonly Permission[] },
+  permission: Permission,
+): boolean => principal.grants.includes(permission)

@@ -31,9 +31,9 @@ describe('the provider on the store', () => {
 
   it('refuses the tokens of a user from the moment he is disabled', async () => {
     const { provider, store, userId, first } = await logIn()
-    await store.setUserDisabled(userId, true)
+    await store.updateUser(userId, { disabled: true }, Date.now())
     expect(await provider.validateToken(first.accessToken)).toEqual({ refused: 'disabled' })
-    expect(await provider.refresh(first.refreshToken)).toEqual({ refused: 'disabled' })
+    expect(await provider.refresh(first.refreshToken)).toEqual({ refused: 'credentials' })
     expect(await provider.authenticate(CREDENTIALS)).toEqual({ refused: 'credentials' })
   })
 
@@ -67,9 +67,8 @@ describe('the provider on the store', () => {
     const { store, userId, first, provider } = await logIn()
     const user = await store.findUserById(userId)
     expect(user?.passwordHash).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/)
-    expect(await store.rotateRefreshToken(first.refreshToken, { hash: 'x', expiresAt: 0 }, 0)).toEqual({
-      outcome: 'unknown',
-    })
+    const next = { hash: 'x', expiresAt: 0, sealed: 'x' }
+    expect(await store.rotateRefreshToken(first.refreshToken, next, 0, 0)).toEqual({ outcome: 'unknown' })
     expect(await provider.refresh(first.refreshToken)).toHaveProperty('accessToken')
   })
 })

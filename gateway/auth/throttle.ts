@@ -1,3 +1,6 @@
+import { isSentinelError } from '../../runtime/errors.ts'
+import type { Log } from '../../runtime/log.ts'
+
 /** Who tries to log in. */
 export interface Attempt {
   /** Folded username. */
@@ -7,55 +10,110 @@ export interface Attempt {
 }
 
 /**
+ * What becomes of an attempt: it may be looked at; or not, because of this account or this address; or not, because there
+ * have been too many failures of all accounts together, which says nothing of this one.
+ */
+export type Admission = 'admitted' | 'throttled' | 'busy'
+
+/**
  * Slows down guessing. An attempt counts as a failure from the moment it is admitted until it is known to be none, so
- * that guesses made at the same time are counted too. Implementations decide where they count.
+ * that guesses made at the same time are counted too. Implementations count in Redis, for all gateways, or in memory.
  */
 export interface LoginThrottle {
   /** Whether the attempt may be looked at; if so, it is counted. */
-  admit(attempt: Attempt): Promise<boolean>
+  admit(attempt: Attempt): Promise<Admission>
   /** The attempt was good: the account's failures from this address are forgotten. */
   succeeded(attempt: Attempt): Promise<void>
   /** The attempt was not looked at after all: it does not count. */
   withdrawn(attempt: Attempt): Promise<void>
 }
 
-interface Rule {
+/** One way of counting failures together. */
+export interface ThrottleRule {
   /** Failures that have no consequence. */
   readonly free: number
-  /** Longest lock, in ms. */
+  /** Longest lock, in ms; the first one is a second, and each further failure doubles it. */
   readonly maxLockMs: number
-  keyOf(attempt: Attempt): string
+  readonly refusal: Exclude<Admission, 'admitted'>
+  /** What is counted together; `now` is in ms since 1970 (UTC). */
+  keyOf(attempt: Attempt, now: number): string
 }
 
-const PAIR: Rule = {
-  free: 5,
-  maxLockMs: 15 * 60_000,
-  keyOf: ({ account, address }) => `pair ${account} ${address}`,
+/** How many failures have no consequence, by what is counted. */
+export interface ThrottleLimits {
+  /** Of an account from one address, of an account, and of an address, within an hour. */
+  readonly pair: number
+  readonly account: number
+  readonly address: number
+  /** Of all accounts together, within a minute. */
+  readonly overall: number
 }
 
-/**
- * An attacker can lock an account only for their own address for long: from elsewhere its owner waits at most half a
- * minute after the attacker's last guess. Failures of one address against many accounts count together.
- */
-const RULES: readonly Rule[] = [
-  PAIR,
-  { free: 25, maxLockMs: 30_000, keyOf: ({ account }) => `account ${account}` },
-  { free: 50, maxLockMs: 15 * 60_000, keyOf: ({ address }) => `address ${address}` },
-]
+const MINUTE_MS = 60_000
+const LONG_LOCK_MS = 15 * MINUTE_MS
+const ACCOUNT_LOCK_MS = 30_000
 
-const FIRST_LOCK_MS = 1_000
-const FORGET_AFTER_MS = 60 * 60_000
+/** How long a lock is at first, and after how long without one failures are forgotten, in ms. */
+export const FIRST_LOCK_MS = 1_000
+export const FORGET_AFTER_MS = 60 * MINUTE_MS
+
 const MAX_ENTRIES = 50_000
 
+/** Limits while all gateways count together, but for the overall one, which is a setting. */
+export const SHARED_LIMITS = { pair: 5, account: 25, address: 50 } as const
+
+/** Limits while each gateway counts for itself, because Redis is away: fewer, since there may be several gateways. */
+export const LOCAL_LIMITS: ThrottleLimits = { pair: 2, account: 6, address: 10, overall: 30 }
+
+/**
+ * The rules, the account's own from one address first. An attacker can lock an account only for their own address for
+ * long: from elsewhere its owner waits at most half a minute after the attacker's last guess. Failures of one address
+ * against many accounts count together, and so do all, within a minute, against guesses from everywhere.
+ */
+export const throttleRules = (limits: ThrottleLimits): readonly [ThrottleRule, ...ThrottleRule[]] => [
+  {
+    free: limits.pair,
+    maxLockMs: LONG_LOCK_MS,
+    refusal: 'throttled',
+    keyOf: ({ account, address }) => `pair ${account} ${address}`,
+  },
+  {
+    free: limits.account,
+    maxLockMs: ACCOUNT_LOCK_MS,
+    refusal: 'throttled',
+    keyOf: ({ account }) => `account ${account}`,
+  },
+  {
+    free: limits.address,
+    maxLockMs: LONG_LOCK_MS,
+    refusal: 'throttled',
+    keyOf: ({ address }) => `address ${address}`,
+  },
+  {
+    free: limits.overall,
+    maxLockMs: MINUTE_MS,
+    refusal: 'busy',
+    keyOf: (_attempt, now) => `all ${Math.floor(now / MINUTE_MS)}`,
+  },
+]
+
 interface Failures {
-  count: number
-  lastAt: number
-  lockedUntil: number
+  readonly count: number
+  readonly lastAt: number
+  readonly lockedUntil: number
+}
+
+interface MemoryThrottleDeps {
+  readonly limits: ThrottleLimits
+  /** In ms since 1970 (UTC). */
+  readonly now: () => number
 }
 
 /** Counts in memory, for one gateway: after some free failures each further one doubles the wait. */
-export const createMemoryThrottle = ({ now }: { readonly now: () => number }): LoginThrottle => {
+export const createMemoryThrottle = ({ limits, now }: MemoryThrottleDeps): LoginThrottle => {
   const entries = new Map<string, Failures>()
+  const rules = throttleRules(limits)
+  const [pair] = rules
 
   const forgetOld = () => {
     for (const [key, entry] of entries) {
@@ -64,7 +122,7 @@ export const createMemoryThrottle = ({ now }: { readonly now: () => number }): L
       entries.delete(key)
     }
   }
-  const count = (rule: Rule, key: string) => {
+  const count = (rule: ThrottleRule, key: string) => {
     const failures = (entries.get(key)?.count ?? 0) + 1
     const over = failures - rule.free
     const lockMs = over <= 0 ? 0 : Math.min(FIRST_LOCK_MS * 2 ** Math.min(over - 1, 20), rule.maxLockMs)
@@ -75,23 +133,50 @@ export const createMemoryThrottle = ({ now }: { readonly now: () => number }): L
     const entry = entries.get(key)
     if (entry === undefined) return
     if (entry.count <= 1) entries.delete(key)
-    else Object.assign(entry, { count: entry.count - 1, lockedUntil: 0 })
+    else entries.set(key, { ...entry, count: entry.count - 1, lockedUntil: 0 })
+  }
+  const takeAllBack = (attempt: Attempt) => {
+    for (const rule of rules) takeBack(rule.keyOf(attempt, now()))
   }
 
   return {
     admit: async attempt => {
       forgetOld()
-      const keys = RULES.map(rule => rule.keyOf(attempt))
-      if (keys.some(key => (entries.get(key)?.lockedUntil ?? 0) > now())) return false
-      for (const rule of RULES) count(rule, rule.keyOf(attempt))
-      return true
+      const keyed = rules.map(rule => ({ rule, key: rule.keyOf(attempt, now()) }))
+      const locked = keyed.find(({ key }) => (entries.get(key)?.lockedUntil ?? 0) > now())
+      if (locked !== undefined) return locked.rule.refusal
+      for (const { rule, key } of keyed) count(rule, key)
+      return 'admitted'
     },
     succeeded: async attempt => {
-      for (const rule of RULES) takeBack(rule.keyOf(attempt))
-      entries.delete(PAIR.keyOf(attempt))
+      takeAllBack(attempt)
+      entries.delete(pair.keyOf(attempt, now()))
     },
-    withdrawn: async attempt => {
-      for (const rule of RULES) takeBack(rule.keyOf(attempt))
-    },
+    withdrawn: async attempt => takeAllBack(attempt),
+  }
+}
+
+interface FailClosedDeps {
+  readonly shared: LoginThrottle
+  /** Counts while `shared` cannot. */
+  readonly local: LoginThrottle
+  readonly log: Log
+}
+
+/** Counts with `local` while `shared` is away: logins go on, under stricter limits, and are never unlimited. */
+export const createFailClosedThrottle = ({ shared, local, log }: FailClosedDeps): LoginThrottle => {
+  const either = async <T>(ask: (throttle: LoginThrottle) => Promise<T>): Promise<T> => {
+    try {
+      return await ask(shared)
+    } catch (error) {
+      if (!isSentinelError(error, 'NS_SERVICE_UNREACHABLE')) throw error
+      log.warn({ problem: error.message }, 'logins are throttled by this gateway alone')
+      return ask(local)
+    }
+  }
+  return {
+    admit: attempt => either(throttle => throttle.admit(attempt)),
+    succeeded: attempt => either(throttle => throttle.succeeded(attempt)),
+    withdrawn: attempt => either(throttle => throttle.withdrawn(attempt)),
   }
 }

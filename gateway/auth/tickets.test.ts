@@ -14,7 +14,10 @@ const create = () => {
     userId: 'u',
     username: 'eve',
     role: 'viewer',
+    grants: ['threats:read'],
     tokenId: 't',
+    sessionId: 's',
+    issuedAt: time,
     expiresAt: time + 900_000,
   }
   return {

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import type { Redis } from '../../connectors/redis.ts'
-import { type Principal, ROLES } from './provider.ts'
+import { PERMISSIONS, ROLES } from './permissions.ts'
+import type { Principal } from './provider.ts'
 import { digest, type Sealer } from './sealing.ts'
 
 /** How long a ticket can be redeemed, in ms. */
@@ -33,8 +34,11 @@ const content = z.strictObject({
   principal: z.strictObject({
     userId: z.string(),
     username: z.string(),
-    role: z.enum(ROLES),
+    role: z.enum([...ROLES, 'service']),
+    grants: z.array(z.enum(PERMISSIONS)),
     tokenId: z.string(),
+    sessionId: z.string().nullable(),
+    issuedAt: z.number(),
     expiresAt: z.number(),
   }),
 })

@@ -1,10 +1,10 @@
 import { z } from 'zod'
-import { messageOf, SentinelError } from '../../runtime/errors.ts'
+import { isSentinelError, messageOf, SentinelError } from '../../runtime/errors.ts'
 import type { Tokens } from '../../schemas/wire.ts'
 
 /** What a client logs in with: what a person types, or a function that opens a session whenever one is needed. */
 export type Login =
-  | { readonly username: string; readonly password: string }
+  | { readonly username: string; readonly password: string; readonly code?: string }
   | { readonly openSession: () => Promise<Tokens> }
 
 const tokensSchema = z.object({
@@ -27,9 +27,16 @@ const post = async (url: string, path: string, body: object): Promise<Tokens | u
       signal: AbortSignal.timeout(TIMEOUT_MS),
     })
     if (response.status === 401) return undefined
+    if (response.status === 403) {
+      throw new SentinelError(
+        'NS_LOGIN_REFUSED',
+        'the password is temporary: choose one of your own with `netsentinel password`',
+      )
+    }
     if (!response.ok) throw new Error(`it answered ${response.status}`)
     return tokensSchema.parse(await response.json())
   } catch (cause) {
+    if (isSentinelError(cause)) throw cause
     throw new SentinelError('NS_SERVICE_UNREACHABLE', `the gateway at ${url}: ${messageOf(cause)}`, { cause })
   }
 }

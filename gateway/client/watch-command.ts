@@ -26,6 +26,7 @@ export const watch: Command<WatchConfig> = {
       doc: 'Address of the gateway; GATEWAY_HOST and GATEWAY_PORT by default.',
     },
     user: { type: 'string', value: 'NAME', doc: 'User name; admin by default.' },
+    code: { type: 'string', value: 'DIGITS', doc: 'Code of the second factor, where the account has one.' },
     'password-file': { type: 'string', value: 'FILE', doc: 'File that holds the password.' },
   },
   run: async ({ config, options, print, tell, interrupted }) => {
@@ -37,10 +38,12 @@ export const watch: Command<WatchConfig> = {
       write: print,
     })
     const url = textOption(options['url']) ?? `http://${config.gateway.host}:${config.gateway.port}`
+    const code = textOption(options['code'])
     const client = await connectClient({
       url,
       login: {
         username: textOption(options['user']) ?? 'admin',
+        ...(code === undefined ? {} : { code }),
         password: await readPassword(textOption(options['password-file']), config.gateway),
       },
       channels: ['threats', 'alerts'],

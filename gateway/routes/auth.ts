@@ -1,77 +1,94 @@
-import type { FastifyInstance, FastifyReply } from 'fastify'
-import { type Credentials, isRefusal, type Principal, type Refusal } from '../auth/provider.ts'
+import type { FastifyInstance } from 'fastify'
+import { MAX_PASSWORD_CHARS } from '../auth/password-rules.ts'
+import { type Credentials, isRefusal } from '../auth/provider.ts'
 import { TICKET_TTL_MS } from '../auth/tickets.ts'
-import { foldUsername } from '../auth/usernames.ts'
-import { type RouteDeps, sendProblem } from './route.ts'
+import { clearCookie, cookieOf, giveTokens, isFromPage, refuseForeignPage } from './browser.ts'
+import type { LoginGate } from './login-gate.ts'
+import {
+  emptySchema,
+  objectSchema,
+  type RouteDeps,
+  sendProblem,
+  sourceOf,
+  textSchema,
+  whoIs,
+} from './route.ts'
 
-const credentialsSchema = {
-  type: 'object',
-  required: ['username', 'password'],
-  additionalProperties: false,
-  properties: {
-    username: { type: 'string', minLength: 1, maxLength: 128 },
-    password: { type: 'string', minLength: 1, maxLength: 1_024 },
-  },
+const credentialProperties = {
+  username: textSchema(1, 128),
+  // Characters outside of the Basic Multilingual Plane count twice in a schema.
+  password: textSchema(1, MAX_PASSWORD_CHARS * 2),
+  code: { type: 'string', pattern: '^[0-9]{6}$' },
 } as const
 
+const credentialsSchema = objectSchema(credentialProperties, ['username', 'password'])
+const changeSchema = objectSchema(
+  { ...credentialProperties, newPassword: textSchema(1, MAX_PASSWORD_CHARS * 2) },
+  ['username', 'password', 'newPassword'],
+)
 const refreshSchema = {
-  type: 'object',
-  required: ['refreshToken'],
-  additionalProperties: false,
-  properties: { refreshToken: { type: 'string', minLength: 1, maxLength: 256 } },
+  ...objectSchema({ refreshToken: textSchema(1, 256) }, []),
+  type: ['object', 'null'],
+} as const
+const logOutSchema = {
+  ...objectSchema({ everywhere: { type: 'boolean' } }, []),
+  type: ['object', 'null'],
 } as const
 
-const emptySchema = { type: ['object', 'null'], additionalProperties: false } as const
-
-const RETRY_AFTER_S = 1
-
-/** One answer for an unknown user, a wrong password, a disabled account and a locked one. */
-const refuseLogin = (reply: FastifyReply) => sendProblem(reply, 401, 'the login was refused')
-
-const whoIs = (principal: Principal | null): Principal => {
-  if (principal === null) throw new Error('an authenticated route was reached without a principal')
-  return principal
-}
-
-/** `POST /auth/login`, `/auth/refresh` and `/auth/ticket`, and `GET /auth/me`. */
-export const addAuthRoutes = (app: FastifyInstance, deps: RouteDeps): void => {
-  const { auth, throttle, tickets, log, metrics } = deps
-
-  const note = (event: string, outcome: string, who: object) => {
-    metrics.logins.inc({ outcome: outcome === 'accepted' ? 'accepted' : 'refused' })
-    log.info({ event, outcome, ...who }, 'authentication')
-  }
+/**
+ * `POST /auth/login`, `/auth/password`, `/auth/refresh`, `/auth/logout` and `/auth/ticket`, and `GET /auth/me`. Pages get
+ * their refresh token in a cookie, and must show that they are ours; programs get it in the answer.
+ */
+export const addAuthRoutes = (app: FastifyInstance, deps: RouteDeps, gate: LoginGate): void => {
+  const { auth, accounts, tickets, log, origins, refreshTokenS } = deps
 
   app.post<{ Body: Credentials }>(
     '/auth/login',
     { config: { policy: 'public' }, schema: { body: credentialsSchema } },
     async (request, reply) => {
-      const attempt = { account: foldUsername(request.body.username), address: request.ip }
-      if (!(await throttle.admit(attempt))) {
-        note('login', 'throttled', attempt)
-        return refuseLogin(reply)
-      }
-      const answer = await auth.authenticate(request.body)
-      if (isRefusal(answer)) {
-        note('login', answer.refused, attempt)
-        if (answer.refused !== 'overloaded') return refuseLogin(reply)
-        await throttle.withdrawn(attempt)
-        return sendProblem(reply.header('retry-after', RETRY_AFTER_S), 503)
-      }
-      await throttle.succeeded(attempt)
-      note('login', 'accepted', attempt)
-      return answer
+      if (refuseForeignPage(request, reply, origins)) return reply
+      const showing = { event: 'login', username: request.body.username, request, reply }
+      const tokens = await gate.pass(showing, () => auth.authenticate(request.body, sourceOf(request)))
+      return tokens === undefined ? reply : giveTokens(request, reply, tokens, refreshTokenS)
     },
   )
 
-  app.post<{ Body: { refreshToken: string } }>(
+  app.post<{ Body: Credentials & { newPassword: string } }>(
+    '/auth/password',
+    { config: { policy: 'public' }, schema: { body: changeSchema } },
+    async (request, reply) => {
+      if (refuseForeignPage(request, reply, origins)) return reply
+      const showing = { event: 'password.change', username: request.body.username, request, reply }
+      const answer = await gate.pass(showing, () => accounts.changePassword(request.body, sourceOf(request)))
+      if (answer === undefined) return reply
+      if ('problem' in answer) return sendProblem(reply, 400, answer.problem)
+      return giveTokens(request, reply, answer, refreshTokenS)
+    },
+  )
+
+  app.post<{ Body: { refreshToken?: string } | null }>(
     '/auth/refresh',
     { config: { policy: 'public' }, schema: { body: refreshSchema } },
     async (request, reply) => {
-      const answer = await auth.refresh(request.body.refreshToken)
-      const outcome: Refusal['refused'] | 'accepted' = isRefusal(answer) ? answer.refused : 'accepted'
-      log.info({ event: 'refresh', outcome, address: request.ip }, 'authentication')
-      return isRefusal(answer) ? sendProblem(reply, 401, 'the refresh token was refused') : answer
+      if (refuseForeignPage(request, reply, origins)) return reply
+      const shown = isFromPage(request) ? cookieOf(request) : request.body?.refreshToken
+      const answer = await auth.refresh(shown ?? '', sourceOf(request))
+      const outcome = isRefusal(answer) ? answer.refused : 'accepted'
+      log.debug({ event: 'refresh', outcome, address: request.ip }, 'authentication')
+      // The cookie is left alone: another tab may have just been given a better one.
+      if (isRefusal(answer)) return sendProblem(reply, 401, 'the refresh token was refused')
+      return giveTokens(request, reply, answer, refreshTokenS)
+    },
+  )
+
+  app.post<{ Body: { everywhere?: boolean } | null }>(
+    '/auth/logout',
+    { config: { policy: 'authenticated' }, schema: { body: logOutSchema } },
+    async (request, reply) => {
+      const everywhere = request.body?.everywhere ?? false
+      await auth.logOut(whoIs(request), { everywhere }, sourceOf(request))
+      if (isFromPage(request)) clearCookie(reply)
+      return reply.code(204).send()
     },
   )
 
@@ -79,13 +96,13 @@ export const addAuthRoutes = (app: FastifyInstance, deps: RouteDeps): void => {
     '/auth/ticket',
     { config: { policy: 'authenticated' }, schema: { body: emptySchema } },
     async request => ({
-      ticket: await tickets.issue(whoIs(request.principal), request.headers.origin),
+      ticket: await tickets.issue(whoIs(request), request.headers.origin),
       expiresIn: TICKET_TTL_MS / 1000,
     }),
   )
 
   app.get('/auth/me', { config: { policy: 'authenticated' } }, async request => {
-    const { userId, username, role, expiresAt } = whoIs(request.principal)
-    return { userId, username, role, expiresAt }
+    const { userId, username, role, grants, tokenId, sessionId, expiresAt } = whoIs(request)
+    return { userId, username, role, grants, tokenId, sessionId, expiresAt }
   })
 }

@@ -14,13 +14,21 @@ const authorise = (deps: RouteDeps) => async (request: FastifyRequest, reply: Fa
   const token = BEARER.exec(request.headers.authorization ?? '')?.[1]
   const principal = token === undefined ? undefined : await deps.auth.validateToken(token)
   if (principal === undefined || isRefusal(principal)) {
-    return sendProblem(reply.header('www-authenticate', 'Bearer'), 401, 'valid credentials are needed')
+    return sendProblem(reply, 401, 'valid credentials are needed')
   }
   // No policy is no permission: a route without one does not get this far, and would be closed to all if it did.
-  const isAllowed = policy === 'authenticated' || (policy !== undefined && isGranted(principal.role, policy))
+  const isAllowed = policy === 'authenticated' || (policy !== undefined && isGranted(principal, policy))
   if (!isAllowed) return sendProblem(reply, 403, 'your role may not do this')
   request.principal = principal
   return undefined
+}
+
+/** Whether a path is one of a route's, whose parameters stand for any segment. */
+const matches = (url: string, path: string): boolean => {
+  const [wanted, given] = [url.split('/'), path.split('/')]
+  return (
+    wanted.length === given.length && wanted.every((part, i) => part.startsWith(':') || part === given[i])
+  )
 }
 
 const statusOf = (error: unknown): number => {
@@ -61,7 +69,7 @@ export const addGroundRules = async (app: FastifyInstance, deps: RouteDeps) => {
   app.removeContentTypeParser('text/plain')
   app.addHook('onRequest', authorise(deps))
   app.addHook('onSend', async (_request, reply) => {
-    reply.header('cache-control', 'no-store')
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
   })
   app.addHook('onResponse', async (request, reply) => {
     // The route's pattern, not the address: whatever somebody put into a query stays out of the log.
@@ -76,7 +84,8 @@ export const addGroundRules = async (app: FastifyInstance, deps: RouteDeps) => {
     )
   })
   app.setNotFoundHandler((request, reply) => {
-    const allowed = methods.get(request.url.split('?', 1)[0] ?? '')
+    const path = request.url.split('?', 1)[0] ?? ''
+    const allowed = [...methods].find(([url]) => matches(url, path))?.[1]
     if (allowed === undefined) return sendProblem(reply, 404)
     return sendProblem(reply.header('allow', [...allowed].join(', ')), 405)
   })

@@ -10,6 +10,7 @@ export interface Subscriber {
 export interface Hub {
   subscribe(channel: Channel, subscriber: Subscriber): void
   unsubscribe(channel: Channel, subscriber: Subscriber): void
+  isSubscribed(channel: Channel, subscriber: Subscriber): boolean
   /** Forgets somebody on every channel. */
   leave(subscriber: Subscriber): void
   /** Hands a frame to each subscriber of a channel; returns how many there were. */
@@ -28,6 +29,7 @@ export const createHub = (): Hub => {
     unsubscribe: (channel, subscriber) => {
       subscribersOf(channel).delete(subscriber)
     },
+    isSubscribed: (channel, subscriber) => subscribersOf(channel).has(subscriber),
     leave: subscriber => {
       for (const subscribers of channels.values()) subscribers.delete(subscriber)
     },

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { CLOSE, type ServerMessage } from '../../schemas/wire.ts'
-import type { Role } from '../auth/provider.ts'
+import { GRANTS, type Role } from '../auth/permissions.ts'
+import type { Principal } from '../auth/provider.ts'
 import { textFrame } from './frame.ts'
 import { createHub } from './hub.ts'
 import { type CloseCode, createSession } from './session.ts'
@@ -14,8 +15,18 @@ const create = ({ role = 'viewer' as Role, capBytes = 100_000 } = {}) => {
   let pings = 0
   let isFull = false
   const hub = createHub()
+  const principal: Principal = {
+    userId: 'u',
+    username: 'eve',
+    role,
+    grants: GRANTS[role],
+    tokenId: 't',
+    sessionId: 's',
+    issuedAt: time,
+    expiresAt: time + EXPIRES_IN_MS,
+  }
   const session = createSession({
-    principal: { userId: 'u', username: 'eve', role, tokenId: 't', expiresAt: time + EXPIRES_IN_MS },
+    principal,
     hub,
     limits: { messagesPerSecond: 10, pingMs: 25_000, expiryGraceMs: 5_000 },
     now: () => time,
@@ -42,6 +53,7 @@ const create = ({ role = 'viewer' as Role, capBytes = 100_000 } = {}) => {
   return {
     hub,
     session,
+    principal,
     closes,
     sent,
     pings: () => pings,
@@ -202,5 +214,19 @@ describe('a session', () => {
     ask({ type: 'subscribe', channel: 'threats' })
     session.closed()
     expect(hub.countOf('threats')).toBe(0)
+  })
+
+  it('loses at once what its role may no longer read, is told, and keeps the rest', () => {
+    const { hub, session, principal, sent, ask } = create()
+    for (const channel of ['threats', 'alerts']) ask({ type: 'subscribe', channel })
+    sent.length = 0
+    session.become({ ...principal, grants: ['alerts:read'] })
+    expect(sent.map(text => JSON.parse(text) as ServerMessage)).toEqual([
+      { type: 'unsubscribed', channel: 'threats' },
+    ])
+    expect([hub.countOf('threats'), hub.countOf('alerts')]).toEqual([0, 1])
+    expect(ask({ type: 'subscribe', channel: 'threats' })).toMatchObject([
+      { type: 'error', code: 'forbidden' },
+    ])
   })
 })

@@ -1,4 +1,4 @@
-import { CLOSE, type ClientMessage, clientMessage, type ServerMessage } from '../../schemas/wire.ts'
+import { CHANNELS, CLOSE, type ClientMessage, clientMessage, type ServerMessage } from '../../schemas/wire.ts'
 import { CHANNEL_PERMISSION, isGranted } from '../auth/permissions.ts'
 import type { Principal } from '../auth/provider.ts'
 import { textFrame } from './frame.ts'
@@ -38,6 +38,8 @@ interface SessionDeps {
 /** One open socket: what its client asks for, and when it has to go. */
 export interface Session {
   readonly principal: Principal
+  /** What its user may do has changed: subscriptions that are no longer allowed end, and the client is told. */
+  become(principal: Principal): void
   /** A message came; undefined stands for one that is not text. */
   receive(text: string | undefined): void
   /** A control frame came. Pongs count as messages too, so that no flood of them is free. */
@@ -61,7 +63,8 @@ const parse = (text: string | undefined): ClientMessage | undefined => {
 }
 
 /** Starts a session for an authenticated client. */
-export const createSession = ({ principal, socket, hub, limits, now }: SessionDeps): Session => {
+export const createSession = ({ socket, hub, limits, now, ...deps }: SessionDeps): Session => {
+  let principal = deps.principal
   const burst = limits.messagesPerSecond * 2
   let allowance = burst
   let refilledAt = now()
@@ -106,7 +109,7 @@ export const createSession = ({ principal, socket, hub, limits, now }: SessionDe
         hub.unsubscribe(message.channel, subscriber)
         return { type: 'unsubscribed', channel: message.channel, ...id }
       case 'subscribe':
-        if (!isGranted(principal.role, CHANNEL_PERMISSION[message.channel])) {
+        if (!isGranted(principal, CHANNEL_PERMISSION[message.channel])) {
           return {
             type: 'error',
             code: 'forbidden',
@@ -119,7 +122,19 @@ export const createSession = ({ principal, socket, hub, limits, now }: SessionDe
   }
 
   return {
-    principal,
+    get principal() {
+      return principal
+    },
+    become: next => {
+      if (!isOpen) return
+      principal = next
+      for (const channel of CHANNELS) {
+        if (isGranted(principal, CHANNEL_PERMISSION[channel]) || !hub.isSubscribed(channel, subscriber))
+          continue
+        hub.unsubscribe(channel, subscriber)
+        reply({ type: 'unsubscribed', channel })
+      }
+    },
     receive: text => {
       if (!isOpen || !isWithinRate()) return
       isAlive = true

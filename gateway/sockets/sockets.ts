@@ -5,7 +5,7 @@ import { messageOf } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Metrics } from '../../runtime/metrics.ts'
 import { CLOSE, SUBPROTOCOL } from '../../schemas/wire.ts'
-import type { AuthProvider, Principal } from '../auth/provider.ts'
+import { isRefusal, type Principal, type SessionProvider } from '../auth/provider.ts'
 import type { Tickets } from '../auth/tickets.ts'
 import { PROBLEM_TYPE, problem } from '../problem.ts'
 import type { Hub } from './hub.ts'
@@ -32,7 +32,7 @@ export interface SocketSettings extends SessionLimits {
 
 interface SocketsDeps {
   readonly server: Server
-  readonly auth: AuthProvider
+  readonly auth: Pick<SessionProvider, 'validateToken' | 'recheck'>
   readonly tickets: Tickets
   readonly hub: Hub
   readonly flusher: Flusher
@@ -45,6 +45,8 @@ interface SocketsDeps {
 /** The open sockets of a gateway. */
 export interface Sockets {
   readonly count: number
+  /** Looks at a user's sockets again: closes those that are no longer good, and takes away what the role lost. */
+  recheck(userId: string): Promise<void>
   /** Refuses further upgrades, asks every client to reconnect, and resolves when all sockets are gone. */
   close(): Promise<void>
 }
@@ -153,6 +155,14 @@ export const createSockets = (deps: SocketsDeps): Sockets => {
   return {
     get count() {
       return sessions.size
+    },
+    recheck: async userId => {
+      for (const session of [...sessions.keys()]) {
+        if (session.principal.userId !== userId) continue
+        const principal = await deps.auth.recheck(session.principal)
+        if (isRefusal(principal)) session.close(CLOSE.revoked)
+        else session.become(principal)
+      }
     },
     close: async () => {
       if (!isClosing) {

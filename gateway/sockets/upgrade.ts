@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { isSentinelError } from '../../runtime/errors.ts'
 import { SUBPROTOCOL, TICKET_PREFIX } from '../../schemas/wire.ts'
-import { type AuthProvider, isRefusal, type Principal } from '../auth/provider.ts'
+import { isRefusal, type Principal, type SessionProvider } from '../auth/provider.ts'
 import type { Tickets } from '../auth/tickets.ts'
 
 /** Path of the WebSocket. */
@@ -24,7 +24,7 @@ export interface UpgradeRefusal {
 export type UpgradeVerdict = { readonly principal: Principal } | UpgradeRefusal
 
 interface UpgradeDeps {
-  readonly auth: AuthProvider
+  readonly auth: Pick<SessionProvider, 'validateToken' | 'recheck'>
   readonly tickets: Tickets
   /** Origins that may open a socket; the request's own host when empty. */
   readonly origins: readonly string[]
@@ -34,7 +34,12 @@ const BEARER = /^Bearer ([A-Za-z0-9._~+/=-]{1,8192})$/i
 
 const UNAUTHENTICATED: UpgradeRefusal = { status: 401, detail: 'valid credentials are needed' }
 
-const isOriginAllowed = (origin: string, host: string | undefined, allowed: readonly string[]): boolean =>
+/** Whether a page of this origin may use the gateway; its own when none is listed. Exactly: no case, port or suffix differs. */
+export const isOriginAllowed = (
+  origin: string,
+  host: string | undefined,
+  allowed: readonly string[],
+): boolean =>
   allowed.length > 0
     ? allowed.includes(origin)
     : host !== undefined && (origin === `http://${host}` || origin === `https://${host}`)
@@ -62,8 +67,11 @@ const authenticate = async (request: UpgradeRequest, deps: UpgradeDeps): Promise
   }
   // Browsers always send an Origin, and only browsers need tickets.
   if (ticket === undefined || origin === undefined) return UNAUTHENTICATED
-  const principal = await deps.tickets.redeem(ticket, origin)
-  return principal === undefined ? UNAUTHENTICATED : { principal }
+  const holder = await deps.tickets.redeem(ticket, origin)
+  if (holder === undefined) return UNAUTHENTICATED
+  // Much may have been revoked since the ticket was issued.
+  const principal = await deps.auth.recheck(holder)
+  return isRefusal(principal) ? UNAUTHENTICATED : { principal }
 }
 
 /**
@@ -84,6 +92,6 @@ export const judgeUpgrade = async (request: UpgradeRequest, deps: UpgradeDeps): 
     return await authenticate(request, deps)
   } catch (error) {
     if (!isSentinelError(error, 'NS_SERVICE_UNREACHABLE')) throw error
-    return { status: 503, detail: 'tickets cannot be redeemed at this moment' }
+    return { status: 503, detail: 'credentials cannot be checked at this moment' }
   }
 }

@@ -1,40 +1,120 @@
-/**
- * The SQL schema, one entry a version, applied in order at start and never undone. An entry that was released is not
- * changed any more: what it lacks goes into a new one.
- */
-export const MIGRATIONS: readonly string[] = [
-  `
+/** The databases that the store runs on. */
+export type Dialect = 'sqlite' | 'postgres'
+
+/** What the dialects spell differently: a whole number of 64 bits, and the end of a table's definition. */
+interface Spelling {
+  readonly whole: string
+  readonly end: string
+}
+
+const SPELLING: Readonly<Record<Dialect, Spelling>> = {
+  // STRICT, because SQLite would otherwise take a text for a number.
+  sqlite: { whole: 'INTEGER', end: ') STRICT' },
+  postgres: { whole: 'BIGINT', end: ')' },
+}
+
+const first = ({ whole, end }: Spelling): string => `
   CREATE TABLE users (
     id            TEXT PRIMARY KEY,
     username      TEXT NOT NULL UNIQUE,
     password_hash TEXT NOT NULL,
     role          TEXT NOT NULL,
-    disabled      INTEGER NOT NULL DEFAULT 0,
-    created_at    INTEGER NOT NULL
-  ) STRICT;
+    disabled      ${whole} NOT NULL DEFAULT 0,
+    created_at    ${whole} NOT NULL
+  ${end};
 
   CREATE TABLE signing_keys (
     kid        TEXT PRIMARY KEY,
     sealed     TEXT NOT NULL,
-    created_at INTEGER NOT NULL
-  ) STRICT;
+    created_at ${whole} NOT NULL
+  ${end};
 
   CREATE TABLE sessions (
     id         TEXT PRIMARY KEY,
     user_id    TEXT NOT NULL REFERENCES users (id) ON DELETE CASCADE,
-    created_at INTEGER NOT NULL,
-    expires_at INTEGER NOT NULL,
-    ended      INTEGER NOT NULL DEFAULT 0
-  ) STRICT;
+    created_at ${whole} NOT NULL,
+    expires_at ${whole} NOT NULL,
+    ended      ${whole} NOT NULL DEFAULT 0
+  ${end};
   CREATE INDEX sessions_by_user ON sessions (user_id);
   CREATE INDEX sessions_by_expiry ON sessions (expires_at);
 
   CREATE TABLE refresh_tokens (
     hash       TEXT PRIMARY KEY,
     session_id TEXT NOT NULL REFERENCES sessions (id) ON DELETE CASCADE,
-    expires_at INTEGER NOT NULL,
-    used       INTEGER NOT NULL DEFAULT 0
-  ) STRICT;
+    expires_at ${whole} NOT NULL,
+    used       ${whole} NOT NULL DEFAULT 0
+  ${end};
   CREATE INDEX refresh_tokens_by_session ON refresh_tokens (session_id);
-  `,
-]
+`
+
+const second = ({ whole, end }: Spelling): string => `
+  ALTER TABLE users ADD COLUMN password_expires_at ${whole};
+
+  ALTER TABLE signing_keys ADD COLUMN signs_from ${whole} NOT NULL DEFAULT 0;
+
+  ALTER TABLE sessions ADD COLUMN last_used_at ${whole} NOT NULL DEFAULT 0;
+  ALTER TABLE sessions ADD COLUMN address TEXT NOT NULL DEFAULT '';
+  ALTER TABLE sessions ADD COLUMN client TEXT NOT NULL DEFAULT '';
+
+  ALTER TABLE refresh_tokens ADD COLUMN used_at ${whole};
+  ALTER TABLE refresh_tokens ADD COLUMN successor TEXT;
+  UPDATE refresh_tokens SET used_at = 0 WHERE used <> 0;
+  ALTER TABLE refresh_tokens DROP COLUMN used;
+
+  CREATE TABLE totp_secrets (
+    user_id   TEXT PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,
+    sealed    TEXT NOT NULL,
+    confirmed ${whole} NOT NULL DEFAULT 0,
+    last_step ${whole} NOT NULL DEFAULT 0
+  ${end};
+
+  CREATE TABLE api_keys (
+    id           TEXT PRIMARY KEY,
+    name         TEXT NOT NULL,
+    hash         TEXT NOT NULL UNIQUE,
+    scopes       TEXT NOT NULL,
+    created_by   TEXT NOT NULL,
+    created_at   ${whole} NOT NULL,
+    expires_at   ${whole} NOT NULL,
+    last_used_at ${whole}
+  ${end};
+
+  CREATE TABLE revocations (
+    kind       TEXT NOT NULL,
+    subject    TEXT NOT NULL,
+    revoked_at ${whole} NOT NULL,
+    expires_at ${whole} NOT NULL,
+    PRIMARY KEY (kind, subject)
+  ${end};
+
+  CREATE TABLE access_changes (
+    id         TEXT PRIMARY KEY,
+    user_id    TEXT NOT NULL,
+    changed_at ${whole} NOT NULL
+  ${end};
+  CREATE INDEX access_changes_by_time ON access_changes (changed_at);
+
+  CREATE TABLE audit (
+    id        TEXT PRIMARY KEY,
+    at        ${whole} NOT NULL,
+    event     TEXT NOT NULL,
+    outcome   TEXT NOT NULL,
+    actor     TEXT,
+    subject   TEXT,
+    address   TEXT,
+    detail    TEXT NOT NULL,
+    published ${whole} NOT NULL DEFAULT 0
+  ${end};
+  CREATE INDEX audit_by_actor ON audit (actor, id);
+  CREATE INDEX audit_unpublished ON audit (id) WHERE published = 0;
+`
+
+const MIGRATIONS: readonly ((spelling: Spelling) => string)[] = [first, second]
+
+/**
+ * The SQL schema, one entry a version, applied in order at start and never undone. An entry that was released is not
+ * changed any more: what it lacks goes into a new one.
+ */
+export const migrationsFor = (dialect: Dialect): readonly string[] =>
+  MIGRATIONS.map(migration => migration(SPELLING[dialect]))

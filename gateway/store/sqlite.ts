@@ -1,45 +1,18 @@
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
+import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { messageOf, SentinelError } from '../../runtime/errors.ts'
-import { ROLES } from '../auth/provider.ts'
-import { MIGRATIONS } from './migrations.ts'
-import type { Session, Store } from './store.ts'
+import type { Database, Sql } from './database.ts'
+import { migrationsFor } from './migrations.ts'
 
+/** How long the lock of another process is waited for, and how long at most between two attempts. */
 const BUSY_TIMEOUT_MS = 5_000
+const BUSY_RETRY_MS = 8
 
-const userRow = z
-  .object({
-    id: z.string(),
-    username: z.string(),
-    password_hash: z.string(),
-    role: z.enum(ROLES),
-    disabled: z.number(),
-    created_at: z.number(),
-  })
-  .transform(row => ({
-    id: row.id,
-    username: row.username,
-    passwordHash: row.password_hash,
-    role: row.role,
-    disabled: row.disabled !== 0,
-    createdAt: row.created_at,
-  }))
-
-const keyRow = z
-  .object({ kid: z.string(), sealed: z.string(), created_at: z.number() })
-  .transform(({ kid, sealed, created_at }) => ({ kid, sealed, createdAt: created_at }))
-
-const tokenRow = z.object({
-  session_id: z.string(),
-  token_expires_at: z.number(),
-  used: z.number(),
-  user_id: z.string(),
-  created_at: z.number(),
-  expires_at: z.number(),
-  ended: z.number(),
-})
+/** SQLITE_BUSY: somebody else holds the lock. */
+const BUSY = 5
 
 const createFile = (path: string): void => {
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
@@ -57,161 +30,111 @@ const unusable = (path: string, cause: unknown) =>
 const open = (path: string): DatabaseSync => {
   try {
     createFile(path)
-    return new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS, enableForeignKeyConstraints: true })
+    return new DatabaseSync(path, { timeout: 0, enableForeignKeyConstraints: true })
   } catch (cause) {
     throw unusable(path, cause)
   }
 }
 
-/**
- * Opens the store in an SQLite file, which several gateways of one host can share; makes it and brings its schema up to
- * date when needed. Throws NS_STORE_UNUSABLE: no access, not a database, or made by a newer version.
- */
-export const openSqliteStore = (path: string): Store => {
-  const db = open(path)
+const isBusy = (error: unknown): boolean =>
+  typeof error === 'object' && error !== null && 'errcode' in error && error.errcode === BUSY
 
-  const transaction = <T>(work: () => T): T => {
-    // IMMEDIATE takes the write lock at once: a reader that turns writer later could not wait for it.
-    db.exec('BEGIN IMMEDIATE')
+/** Tries again while the database is locked. SQLite itself would wait too, and the whole process with it. */
+const patiently = async <T>(attempt: () => Promise<T> | T): Promise<T> => {
+  const deadline = performance.now() + BUSY_TIMEOUT_MS
+  for (;;) {
     try {
-      const result = work()
-      db.exec('COMMIT')
-      return result
+      return await attempt()
     } catch (error) {
-      db.exec('ROLLBACK')
-      throw error
+      if (!isBusy(error) || performance.now() >= deadline) throw error
+      await sleep(1 + Math.random() * BUSY_RETRY_MS)
     }
   }
-  const get = (sql: string, ...values: SQLInputValue[]): unknown => db.prepare(sql).get(...values)
-  const run = (sql: string, ...values: SQLInputValue[]): boolean =>
-    Number(db.prepare(sql).run(...values).changes) > 0
+}
 
-  const versionOf = () =>
-    z.object({ user_version: z.number() }).parse(get('PRAGMA user_version')).user_version
+const withinTransaction = async <T>(db: DatabaseSync, work: () => Promise<T> | T): Promise<T> => {
+  // IMMEDIATE takes the write lock at once: a reader that turns writer later could not wait for it.
+  await patiently(() => db.exec('BEGIN IMMEDIATE'))
   try {
-    db.exec('PRAGMA journal_mode = WAL')
+    const result = await work()
+    db.exec('COMMIT')
+    return result
+  } catch (error) {
+    db.exec('ROLLBACK')
+    throw error
+  }
+}
+
+const migrate = async (db: DatabaseSync, path: string): Promise<void> => {
+  const migrations = migrationsFor('sqlite')
+  await withinTransaction(db, () => {
+    const { user_version: version } = z
+      .object({ user_version: z.number() })
+      .parse(db.prepare('PRAGMA user_version').get())
+    if (version > migrations.length) {
+      throw new SentinelError('NS_STORE_UNUSABLE', `the store ${path} was made by a newer version`)
+    }
+    for (const sql of migrations.slice(version)) db.exec(sql)
+    db.exec(`PRAGMA user_version = ${migrations.length}`)
+  })
+}
+
+/**
+ * Opens an SQLite file, which several gateways of one host can share; makes it and brings its schema up to date when
+ * needed. Throws NS_STORE_UNUSABLE: no access, not a database, or made by a newer version.
+ */
+export const openSqlite = async (path: string): Promise<Database> => {
+  const db = open(path)
+  try {
+    await patiently(() => db.exec('PRAGMA journal_mode = WAL'))
     // FULL: a commit is on disk when it returns, so a token that a client holds is known after a power cut.
     db.exec('PRAGMA synchronous = FULL')
-    transaction(() => {
-      const version = versionOf()
-      if (version > MIGRATIONS.length) {
-        throw new SentinelError('NS_STORE_UNUSABLE', `the store ${path} was made by a newer version`)
-      }
-      for (const sql of MIGRATIONS.slice(version)) db.exec(sql)
-      db.exec(`PRAGMA user_version = ${MIGRATIONS.length}`)
-    })
+    await migrate(db, path)
   } catch (cause) {
     db.close()
     throw unusable(path, cause)
   }
 
-  const findUser = (where: 'id' | 'username', value: string) => {
-    const row = get(`SELECT * FROM users WHERE ${where} = ?`, value)
-    return row === undefined ? undefined : userRow.parse(row)
+  const statements = new Map<string, StatementSync>()
+  const prepare = (sql: string): StatementSync => {
+    const known = statements.get(sql) ?? db.prepare(sql)
+    statements.set(sql, known)
+    return known
+  }
+  const sql: Sql = {
+    all: async (text, ...values) => prepare(text).all(...values),
+    run: async (text, ...values) => Number(prepare(text).run(...values).changes),
   }
 
-  const addToken = (hash: string, sessionId: string, expiresAt: number) =>
-    run(
-      'INSERT INTO refresh_tokens (hash, session_id, expires_at) VALUES (?, ?, ?)',
-      hash,
-      sessionId,
-      expiresAt,
-    )
+  let last: Promise<unknown> = Promise.resolve()
+  /** There is one connection: nobody else's statements may come between those of a transaction. */
+  const alone = <T>(work: () => Promise<T>): Promise<T> => {
+    const result = last.then(work).catch((error: unknown) => {
+      if (!isBusy(error)) throw error
+      throw new SentinelError('NS_SERVICE_UNREACHABLE', `the store ${path} is busy`, { cause: error })
+    })
+    // Whoever began it is told; the next one only waits for its turn.
+    last = result.catch(() => undefined)
+    return result
+  }
+  const transaction: Database['transaction'] = work => alone(() => withinTransaction(db, () => work(sql)))
 
   return {
-    hasUsers: async () => get('SELECT 1 FROM users LIMIT 1') !== undefined,
-    addFirstUser: async user =>
-      run(
-        `INSERT INTO users (id, username, password_hash, role, disabled, created_at)
-         SELECT ?, ?, ?, ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM users)`,
-        ...userValues(user),
-      ),
-    addUser: async user =>
-      run(
-        `INSERT INTO users (id, username, password_hash, role, disabled, created_at)
-         VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (username) DO NOTHING`,
-        ...userValues(user),
-      ),
-    findUserByName: async username => findUser('username', username),
-    findUserById: async id => findUser('id', id),
-    replacePasswordHash: async (userId, previous, next) => {
-      run('UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?', next, userId, previous)
-    },
-    setUserDisabled: async (userId, disabled) => {
-      run('UPDATE users SET disabled = ? WHERE id = ?', disabled ? 1 : 0, userId)
-    },
-    addFirstSigningKey: async key =>
-      run(
-        `INSERT INTO signing_keys (kid, sealed, created_at)
-         SELECT ?, ?, ? WHERE NOT EXISTS (SELECT 1 FROM signing_keys)`,
-        key.kid,
-        key.sealed,
-        key.createdAt,
-      ),
-    listSigningKeys: async () =>
-      z.array(keyRow).parse(db.prepare('SELECT * FROM signing_keys ORDER BY created_at DESC').all()),
-    addSession: async (session, token, now) =>
-      transaction(() => {
-        run('DELETE FROM sessions WHERE expires_at <= ?', now)
-        run(
-          'INSERT INTO sessions (id, user_id, created_at, expires_at) VALUES (?, ?, ?, ?)',
-          session.id,
-          session.userId,
-          session.createdAt,
-          session.expiresAt,
-        )
-        addToken(token.hash, session.id, Math.min(token.expiresAt, session.expiresAt))
-      }),
-    rotateRefreshToken: async (hash, next, now) =>
-      transaction(() => {
-        const found = get(
-          `SELECT session_id, t.expires_at AS token_expires_at, used, user_id, created_at, s.expires_at, ended
-           FROM refresh_tokens t JOIN sessions s ON s.id = t.session_id WHERE hash = ?`,
-          hash,
-        )
-        if (found === undefined) return { outcome: 'unknown' }
-        const row = tokenRow.parse(found)
-        const session: Session = {
-          id: row.session_id,
-          userId: row.user_id,
-          createdAt: row.created_at,
-          expiresAt: row.expires_at,
-        }
-        if (row.ended !== 0 || row.expires_at <= now) return { outcome: 'unknown' }
-        if (row.used !== 0) {
-          run('UPDATE sessions SET ended = 1 WHERE id = ?', session.id)
-          return { outcome: 'reused', session }
-        }
-        if (row.token_expires_at <= now) return { outcome: 'unknown' }
-        run('UPDATE refresh_tokens SET used = 1 WHERE hash = ?', hash)
-        addToken(next.hash, session.id, Math.min(next.expiresAt, session.expiresAt))
-        return { outcome: 'rotated', session }
-      }),
-    isSessionOpen: async (sessionId, now) =>
-      get('SELECT 1 FROM sessions WHERE id = ? AND ended = 0 AND expires_at > ?', sessionId, now) !==
-      undefined,
-    endSession: async sessionId => {
-      run('UPDATE sessions SET ended = 1 WHERE id = ?', sessionId)
-    },
+    all: (text, ...values) => alone(() => patiently(() => sql.all(text, ...values))),
+    run: (text, ...values) => alone(() => patiently(() => sql.run(text, ...values))),
+    transaction,
+    exclusive: transaction,
     problem: async () => {
       try {
-        get('SELECT 1')
+        db.prepare('SELECT 1').get()
         return undefined
       } catch (error) {
         return messageOf(error)
       }
     },
     close: async () => {
+      await last
       if (db.isOpen) db.close()
     },
   }
 }
-
-const userValues = (user: Parameters<Store['addUser']>[0]): SQLInputValue[] => [
-  user.id,
-  user.username,
-  user.passwordHash,
-  user.role,
-  user.disabled ? 1 : 0,
-  user.createdAt,
-]

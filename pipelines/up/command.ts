@@ -149,7 +149,7 @@ export const createUp = <C extends UpConfig>(dashboard: Dashboard<C>): Command<C
       given.tell(`gateway: ${gateway.url} (WebSocket at /ws)`)
       if (gateway.firstLogin !== undefined) {
         given.tell(
-          `first login: ${gateway.firstLogin.username} / ${gateway.firstLogin.password} (shown this once)`,
+          `first login: ${gateway.firstLogin.username} / ${gateway.firstLogin.password} (shown this once, to be changed: netsentinel password)`,
         )
       }
       const replay = () =>

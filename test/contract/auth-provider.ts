@@ -109,20 +109,31 @@ export const authProviderContract = (create: () => Promise<AuthHarness>): void =
       expect(principal.username).toBe(credentials.username)
     })
 
-    it('takes a refresh token once, and ends the session when it comes a second time', async () => {
-      const { provider, tokens } = await logIn()
+    it('ends the session when a refresh token comes a second time', async () => {
+      const { provider, tokens, advance } = await logIn()
       const next: Tokens = accepted(await provider.refresh(tokens.refreshToken))
+      advance(10_000)
       expect(isRefusal(await provider.refresh(tokens.refreshToken))).toBe(true)
       expect(isRefusal(await provider.refresh(next.refreshToken))).toBe(true)
       expect(isRefusal(await provider.validateToken(next.accessToken))).toBe(true)
     })
 
+    it('leads a token that comes again at once to the same successor, and nobody is logged out', async () => {
+      const { provider, tokens, advance } = await logIn()
+      const next: Tokens = accepted(await provider.refresh(tokens.refreshToken))
+      advance(9_000)
+      const again: Tokens = accepted(await provider.refresh(tokens.refreshToken))
+      expect(again.refreshToken).toBe(next.refreshToken)
+      expect(isRefusal(await provider.validateToken(next.accessToken))).toBe(false)
+      expect(isRefusal(await provider.refresh(next.refreshToken))).toBe(false)
+    })
+
     it('gives one successor to a token that is presented many times at once', async () => {
       const { provider, tokens } = await logIn()
       const answers = await Promise.all(
-        Array.from({ length: 50 }, () => provider.refresh(tokens.refreshToken)),
+        Array.from({ length: 100 }, () => provider.refresh(tokens.refreshToken)),
       )
-      expect(answers.filter(answer => !isRefusal(answer))).toHaveLength(1)
+      expect(new Set(answers.map(answer => accepted(answer).refreshToken)).size).toBe(1)
     })
 
     it('does not take an access token, or anything else, for a refresh token', async () => {
@@ -137,6 +148,34 @@ export const authProviderContract = (create: () => Promise<AuthHarness>): void =
         expect(isRefusal(await provider.refresh(token))).toBe(true)
       }
       expect(isRefusal(await provider.refresh(tokens.refreshToken))).toBe(false)
+    })
+  })
+  describe('a session', () => {
+    const principalOf = async ({ provider, tokens }: Awaited<ReturnType<typeof logIn>>) =>
+      accepted(await provider.validateToken(tokens.accessToken))
+
+    it("is still its holder's until it is logged out, and then nothing of it is good", async () => {
+      const harness = await logIn()
+      const { provider, tokens } = harness
+      const principal = await principalOf(harness)
+      expect(await provider.recheck(principal)).toEqual(principal)
+      await provider.logOut(principal)
+      expect(isRefusal(await provider.recheck(principal))).toBe(true)
+      expect(isRefusal(await provider.validateToken(tokens.accessToken))).toBe(true)
+      expect(isRefusal(await provider.refresh(tokens.refreshToken))).toBe(true)
+    })
+
+    it('outlives the logout of another one, but not that of all', async () => {
+      const harness = await logIn()
+      const { provider, credentials } = harness
+      const other: Tokens = accepted(await provider.authenticate(credentials))
+      await provider.logOut(await principalOf(harness))
+      const principal = accepted(await provider.validateToken(other.accessToken))
+      const third: Tokens = accepted(await provider.authenticate(credentials))
+      await provider.logOut(principal, { everywhere: true })
+      for (const { accessToken } of [other, third]) {
+        expect(isRefusal(await provider.validateToken(accessToken))).toBe(true)
+      }
     })
   })
 }

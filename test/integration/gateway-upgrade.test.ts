@@ -60,9 +60,8 @@ describe('a foreign client', () => {
     let ahead = 0
     const { url } = await start({ now: () => Date.now() + ahead })
     const ended = await logIn(url)
-    await post(url, '/auth/refresh', { refreshToken: ended.refreshToken })
     expect((await tryUpgrade(url, bearer(ended.accessToken))).status).toBe(101)
-    await post(url, '/auth/refresh', { refreshToken: ended.refreshToken })
+    await post(url, '/auth/logout', {}, bearer(ended.accessToken))
     expect((await tryUpgrade(url, bearer(ended.accessToken))).status).toBe(401)
     const { accessToken } = await logIn(url)
     expect((await tryUpgrade(url, bearer(accessToken))).status).toBe(101)

@@ -27,6 +27,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   '@fastify/helmet': ['gateway/'],
   '@fastify/jwt': ['gateway/'],
   '@node-rs/argon2': ['gateway/auth/'],
+  pg: ['gateway/store/'],
   'onnxruntime-node': ['models/onnx/'],
   pino: ['runtime/log.ts'],
   'prom-client': ['runtime/metrics.ts'],

@@ -1,0 +1,84 @@
+import type { FastifyInstance } from 'fastify'
+import { holderOf } from '../auth/api-keys.ts'
+import { type Permission, SERVICE_SCOPES } from '../auth/permissions.ts'
+import type { ApiKey } from '../store/credentials.ts'
+import {
+  emptySchema,
+  idSchema,
+  noteAct,
+  objectSchema,
+  type RouteDeps,
+  sendProblem,
+  textSchema,
+  whoIs,
+} from './route.ts'
+
+const DAY_MS = 86_400_000
+const MAX_DAYS = 366
+const JWKS_MAX_AGE_S = 300
+
+const newKeySchema = objectSchema(
+  {
+    name: textSchema(1, 64),
+    scopes: {
+      type: 'array',
+      items: { type: 'string', enum: SERVICE_SCOPES },
+      minItems: 1,
+      maxItems: SERVICE_SCOPES.length,
+      uniqueItems: true,
+    },
+    days: { type: 'integer', minimum: 1, maximum: MAX_DAYS },
+  },
+  ['name', 'scopes', 'days'],
+)
+
+const viewOf = ({ hash, ...key }: ApiKey) => key
+
+/** `/keys`: API keys of programs. `/signing-keys` and `/.well-known/jwks.json`: what tokens are signed with. */
+export const addKeyRoutes = (app: FastifyInstance, deps: RouteDeps): void => {
+  const { store, apiKeys, keys, audit, now } = deps
+
+  app.get('/keys', { config: { policy: 'keys:read' } }, async () => ({
+    keys: (await store.listApiKeys()).map(viewOf),
+  }))
+
+  app.post<{ Body: { name: string; scopes: Permission[]; days: number } }>(
+    '/keys',
+    { config: { policy: 'keys:write' }, schema: { body: newKeySchema } },
+    async (request, reply) => {
+      const { name, scopes, days } = request.body
+      const createdBy = whoIs(request).userId
+      const { key, text } = await apiKeys.issue({ name, scopes, createdBy, expiresAt: now() + days * DAY_MS })
+      const detail = { name, scopes: scopes.join(' '), days }
+      await noteAct(audit, request, { event: 'key.create', subject: key.id, detail })
+      return reply.code(201).send({ key: viewOf(key), secret: text })
+    },
+  )
+
+  app.delete<{ Params: { id: string } }>(
+    '/keys/:id',
+    { config: { policy: 'keys:write' }, schema: { params: idSchema } },
+    async (request, reply) => {
+      const { id } = request.params
+      if (!(await store.deleteApiKey(id, holderOf(id), now()))) return sendProblem(reply, 404)
+      await noteAct(audit, request, { event: 'key.delete', subject: id })
+      return reply.code(204).send()
+    },
+  )
+
+  app.post(
+    '/signing-keys',
+    { config: { policy: 'signing-keys:rotate' }, schema: { body: emptySchema } },
+    async (request, reply) => {
+      const kid = await keys.rotate()
+      if (kid === undefined) return sendProblem(reply, 409, 'another gateway has just made one')
+      await noteAct(audit, request, { event: 'signing-key.rotate', subject: kid })
+      return reply.code(201).send({ kid })
+    },
+  )
+
+  app.get('/.well-known/jwks.json', { config: { policy: 'public' } }, async (_request, reply) => {
+    reply.header('cache-control', `public, max-age=${JWKS_MAX_AGE_S}`)
+    return { keys: keys.publicKeys() }
+  })
+}

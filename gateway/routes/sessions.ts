@@ -1,0 +1,68 @@
+import type { FastifyInstance } from 'fastify'
+import type { Session } from '../store/sessions.ts'
+import { idSchema, noteAct, objectSchema, type RouteDeps, sendProblem, textSchema, whoIs } from './route.ts'
+
+/** How far clocks of gateways may be apart, in s. */
+const SKEW_S = 30
+
+const revocationSchema = objectSchema({ tokenId: textSchema(1, 128), userId: textSchema(1, 128) }, ['userId'])
+
+const viewOf = ({ userId, ...session }: Session) => session
+
+/**
+ * `GET /auth/sessions` and `DELETE /auth/sessions/:id`: one's own. `GET` and `DELETE /users/:id/sessions`, and
+ * `POST /revocations`: of others.
+ */
+export const addSessionRoutes = (app: FastifyInstance, deps: RouteDeps): void => {
+  const { store, audit, now } = deps
+
+  app.get('/auth/sessions', { config: { policy: 'authenticated' } }, async request => {
+    const { userId, sessionId } = whoIs(request)
+    const sessions = await store.listSessions(userId, now())
+    return { sessions: sessions.map(session => ({ ...viewOf(session), current: session.id === sessionId })) }
+  })
+
+  app.delete<{ Params: { id: string } }>(
+    '/auth/sessions/:id',
+    { config: { policy: 'authenticated' }, schema: { params: idSchema } },
+    async (request, reply) => {
+      const { userId } = whoIs(request)
+      const { id } = request.params
+      if (!(await store.endSession({ id, userId }, now()))) return sendProblem(reply, 404)
+      await noteAct(audit, request, { event: 'session.end', subject: userId, detail: { sessionId: id } })
+      return reply.code(204).send()
+    },
+  )
+
+  app.get<{ Params: { id: string } }>(
+    '/users/:id/sessions',
+    { config: { policy: 'users:read' }, schema: { params: idSchema } },
+    async request => ({ sessions: (await store.listSessions(request.params.id, now())).map(viewOf) }),
+  )
+
+  app.delete<{ Params: { id: string } }>(
+    '/users/:id/sessions',
+    { config: { policy: 'sessions:end' }, schema: { params: idSchema } },
+    async request => {
+      const ended = await store.endSessionsOf(request.params.id, now())
+      await noteAct(audit, request, { event: 'session.end', subject: request.params.id, detail: { ended } })
+      return { ended }
+    },
+  )
+
+  app.post<{ Body: { tokenId?: string; userId: string } }>(
+    '/revocations',
+    { config: { policy: 'sessions:end' }, schema: { body: revocationSchema } },
+    async (request, reply) => {
+      const { tokenId, userId } = request.body
+      const expiresAt = now() + (deps.accessTokenS + SKEW_S) * 1000
+      if (tokenId === undefined) {
+        await store.revoke({ kind: 'user', subject: userId, userId, expiresAt }, now())
+        await store.endSessionsOf(userId, now())
+      } else await store.revoke({ kind: 'token', subject: tokenId, userId, expiresAt }, now())
+      const detail = tokenId === undefined ? {} : { tokenId }
+      await noteAct(audit, request, { event: 'token.revoke', subject: userId, detail })
+      return reply.code(204).send()
+    },
+  )
+}

@@ -1,0 +1,32 @@
+import type { Log } from '../../runtime/log.ts'
+import { createAuditStore } from './audit.ts'
+import { createCredentialStore } from './credentials.ts'
+import { openPostgres } from './postgres.ts'
+import { createSessionStore } from './sessions.ts'
+import { openSqlite } from './sqlite.ts'
+import type { Store } from './store.ts'
+import { createUserStore } from './users.ts'
+
+const POSTGRES = /^postgres(?:ql)?:\/\//
+
+interface OpenStoreDeps {
+  /** A `postgres://` address, or the path of an SQLite file. */
+  readonly address: string
+  readonly log: Log
+}
+
+/**
+ * Opens the store where it is, and brings its schema up to date: forward only, one gateway at a time.
+ * Throws NS_STORE_UNUSABLE and NS_SERVICE_UNREACHABLE.
+ */
+export const openStore = async ({ address, log }: OpenStoreDeps): Promise<Store> => {
+  const database = POSTGRES.test(address) ? await openPostgres({ address, log }) : await openSqlite(address)
+  return {
+    ...createUserStore(database),
+    ...createSessionStore(database),
+    ...createCredentialStore(database),
+    ...createAuditStore(database),
+    problem: database.problem,
+    close: database.close,
+  }
+}

@@ -1,0 +1,99 @@
+import { afterAll } from '@jest/globals'
+import type { FastifyInstance } from 'fastify'
+import { buildApp } from '../../gateway/app.ts'
+import type { Role } from '../../gateway/auth/permissions.ts'
+import type { Credentials } from '../../gateway/auth/provider.ts'
+import { createMemoryThrottle, SHARED_LIMITS } from '../../gateway/auth/throttle.ts'
+import { createMemoryTicketStore, createTickets } from '../../gateway/auth/tickets.ts'
+import { silentLog } from '../../runtime/log.ts'
+import { createMetrics } from '../../runtime/metrics.ts'
+import type { Tokens } from '../../schemas/wire.ts'
+import { addAccount, createIdentity } from './identity.ts'
+import { tempDir } from './temp.ts'
+
+/** What an application is built from. */
+export type AppDeps = Parameters<typeof buildApp>[0]
+
+/** Password of every account that {@link createTestApp} makes. */
+export const PASSWORD = 'correct horse battery'
+
+/** The routes of an application, from the table as Fastify prints it, so that none can hide. */
+export const routesOf = (app: FastifyInstance): { readonly method: 'GET'; readonly url: string }[] => {
+  const path: string[] = []
+  const lines = app.printRoutes({ commonPrefix: false }).split('\n')
+  return lines.flatMap(line => {
+    const [, indent, part, methods] = /^([│├└─ ]+)(\S+)(?: \((.+)\))?$/.exec(line) ?? []
+    if (indent === undefined || part === undefined) return []
+    path.splice(indent.length / 4 - 1, path.length, part)
+    const url = path.join('')
+    // Any method: the type of `inject` wants one of its own.
+    return (methods ?? '')
+      .split(', ')
+      .flatMap(method => (method === '' ? [] : [{ method: method as 'GET', url }]))
+  })
+}
+
+/** One hash for all accounts of a file: working it out takes time on purpose. */
+let hashed: Promise<string> | undefined
+
+const open: Array<() => Promise<unknown>> = []
+afterAll(async () => {
+  for (const close of open.splice(0).reverse()) await close()
+})
+
+/** The gateway's HTTP application on a store of its own, with a user for each role, and no network in between. */
+export const createTestApp = async (
+  changes: Partial<AppDeps> = {},
+  env: Readonly<Record<string, string>> = {},
+) => {
+  const identity = await createIdentity(tempDir(), { BOOTSTRAP_ADMIN_PASSWORD: PASSWORD, ...env })
+  open.push(() => identity.store.close())
+  const now = changes.now ?? identity.now
+  const roles: readonly Role[] = ['viewer', 'analyst', 'auditor']
+  const { store } = identity
+  hashed ??= identity.passwords.hash(PASSWORD)
+  const passwords = { hash: () => hashed ?? Promise.reject(new Error('no hash')) }
+  for (const role of roles)
+    await addAccount({ store, passwords }, { username: role, password: PASSWORD }, { role })
+  const deps: AppDeps = {
+    ...identity,
+    now,
+    accessTokenS: 60,
+    refreshTokenS: 3_600,
+    origins: [],
+    trustedProxies: [],
+    throttle: createMemoryThrottle({ limits: { ...SHARED_LIMITS, overall: 1_000 }, now }),
+    tickets: createTickets({
+      store: createMemoryTicketStore({ now }),
+      sealer: identity.sealer,
+      prefix: '',
+      now,
+    }),
+    check: async () => [],
+    log: silentLog(),
+    metrics: createMetrics(),
+    ...changes,
+  }
+  const app: FastifyInstance = await buildApp(deps)
+  open.push(() => app.close())
+
+  const ask = (
+    method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
+    url: string,
+    { token, body, headers = {} }: { token?: string; body?: unknown; headers?: Record<string, string> } = {},
+  ) =>
+    app.inject({
+      method,
+      url,
+      headers: { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...headers },
+      ...(body === undefined ? {} : { payload: body as object }),
+    })
+  const logIn = async (username: string, credentials: Partial<Credentials> = {}): Promise<Tokens> => {
+    const body = { username, password: PASSWORD, ...credentials }
+    const response = await ask('POST', '/auth/login', { body })
+    if (response.statusCode !== 200) throw new Error(`the login was answered with ${response.statusCode}`)
+    return response.json<Tokens>()
+  }
+  const tokenOf = async (username: string) => (await logIn(username)).accessToken
+  return { app, deps, ...identity, ask, logIn, tokenOf }
+}

@@ -1,0 +1,170 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import pg from 'pg'
+import { codeOf } from '../../runtime/errors.ts'
+import { unique, until } from './services.ts'
+import { tempDir } from './temp.ts'
+
+const PASSWORD = 'only for tests'
+const DEBIAN = '/usr/lib/postgresql'
+
+/** A Postgres for tests. */
+export interface TestPostgres {
+  /** Makes an empty database and returns its address. */
+  createDatabase(): Promise<string>
+  /** Kills the server as a power cut would, and starts it on what is on its disk. */
+  crash(): Promise<void>
+  close(): Promise<void>
+}
+
+const binaries = (): string => {
+  const versions = existsSync(DEBIAN) ? readdirSync(DEBIAN).toSorted((a, b) => Number(b) - Number(a)) : []
+  const places = [
+    ...versions.map(version => join(DEBIAN, version, 'bin')),
+    ...(process.env['PATH'] ?? '').split(':'),
+  ]
+  const found = places.find(place => existsSync(join(place, 'initdb')) && existsSync(join(place, 'postgres')))
+  if (found === undefined) {
+    throw new Error('the store is tested on Postgres: install the package postgresql, or set POSTGRES_URL')
+  }
+  return found
+}
+
+/** Postgres refuses to run as root, so then it runs as the account that Debian makes for it. */
+const owner = (): { readonly uid: number; readonly gid: number } | undefined => {
+  if (process.getuid?.() !== 0) return undefined
+  const entries = readFileSync('/etc/passwd', 'utf8').split('\n')
+  const line =
+    ['postgres:', 'nobody:'].flatMap(name => entries.filter(each => each.startsWith(name)))[0] ?? ''
+  const [, , uid, gid] = line.split(':')
+  return { uid: Number(uid), gid: Number(gid) }
+}
+
+const childrenOf = (pid: number | undefined): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number)
+
+const killIfAlive = (pid: number) => {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if (codeOf(error) !== 'ESRCH') throw error
+  }
+}
+
+const freePort = async (): Promise<number> => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return address.port
+}
+
+const createOn = async (server: string): Promise<string> => {
+  const name = unique('store')
+  const client = new pg.Client({ connectionString: server })
+  await client.connect()
+  await client.query(`CREATE DATABASE "${name}"`)
+  await client.end()
+  const address = new URL(server)
+  address.pathname = `/${name}`
+  return address.href
+}
+
+const startPrivate = async (): Promise<TestPostgres> => {
+  const bin = binaries()
+  const as = owner()
+  const root = tempDir()
+  // The directory of a temporary one belongs to who made it.
+  chmodSync(root, 0o711)
+  const data = join(root, 'data')
+  mkdirSync(data, { mode: 0o700 })
+  const passwordFile = join(root, 'password')
+  writeFileSync(passwordFile, PASSWORD, { mode: 0o644 })
+  if (as !== undefined) chownSync(data, as.uid, as.gid)
+  const port = await freePort()
+  const address = `postgres://tester:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}/postgres`
+
+  const run = (program: string, args: readonly string[]) =>
+    spawn(join(bin, program), [...args], { ...as, cwd: data, stdio: ['ignore', 'ignore', 'pipe'] })
+  const initdb = run('initdb', [
+    '-D',
+    data,
+    '-U',
+    'tester',
+    '-A',
+    'scram-sha-256',
+    '--pwfile',
+    passwordFile,
+    '-E',
+    'UTF8',
+  ])
+  let complaint = ''
+  initdb.stderr.setEncoding('utf8').on('data', (text: string) => {
+    complaint += text
+  })
+  const [code] = await once(initdb, 'close')
+  if (code !== 0) throw new Error(`initdb ended with ${code}: ${complaint}`)
+
+  let server: ReturnType<typeof run>
+  const start = async () => {
+    const args = ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', data]
+    server = run('postgres', [...args, '-c', 'recovery_init_sync_method=syncfs'])
+    server.stderr.resume()
+    await until(
+      async () => {
+        const client = new pg.Client({ connectionString: address })
+        client.on('error', () => undefined) // A server that goes away while it is being asked is asked again.
+        await client.connect()
+        await client.end()
+        return true
+      },
+      { what: 'Postgres', timeoutMs: 120_000 },
+    )
+  }
+  const stop = async (signal: 'SIGKILL' | 'SIGINT') => {
+    const closed = once(server, 'close')
+    server.kill(signal)
+    await closed
+  }
+  await start()
+  return {
+    createDatabase: () => createOn(address),
+    crash: async () => {
+      // A power cut spares none of its processes.
+      const children = childrenOf(server.pid)
+      await stop('SIGKILL')
+      for (const child of children) killIfAlive(child)
+      await start()
+    },
+    close: () => stop('SIGINT'),
+  }
+}
+
+/**
+ * The Postgres that POSTGRES_URL names, whose account may make databases; else a private one of the machine's programs, on
+ * a free port of loopback. Throws, saying what to install, where there is neither.
+ */
+export const startPostgres = async (): Promise<TestPostgres> => {
+  const given = process.env['POSTGRES_URL']
+  if (!given) return startPrivate()
+  return {
+    createDatabase: () => createOn(given),
+    crash: async () => {
+      throw new Error('only a private Postgres can be killed: unset POSTGRES_URL')
+    },
+    close: async () => undefined,
+  }
+}
