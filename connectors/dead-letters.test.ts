@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import { SentinelError } from '../runtime/errors.ts'
 import { deadLetter, readDeadLetter, readReplayMark, replayMark, replayOf } from './dead-letters.ts'
 import type { InputRecord } from './kafka/stage.ts'
+import { withhold } from './kafka/withheld.ts'
 
 const record = (fields: Partial<InputRecord> = {}): InputRecord => ({
   topic: 'raw-events',
@@ -29,6 +30,7 @@ describe('a dead letter', () => {
       key: Buffer.from([0, 255]),
       value: Buffer.from([0xff, 0xfe]),
       timestamp: 1_700_000_000_000,
+      cause: record(),
       poison: 'NS_NOT_JSON',
       headers: {
         kept: [Buffer.from('a'), Buffer.from('b')],
@@ -41,6 +43,15 @@ describe('a dead letter', () => {
         'ns-attempt': '1',
       },
     })
+  })
+
+  it('says when it does not hold the bytes of its record, and where they are', () => {
+    const error = new SentinelError('NS_TOO_LARGE', 'far too large')
+    const letter = letterOf(withhold(record(), error))
+    expect([letter.key, letter.value, letter.timestamp]).toEqual([null, null, 1_700_000_000_000])
+    expect(letter.headers).toMatchObject({ 'ns-withheld': 'true', 'ns-partition': '3', 'ns-offset': '42' })
+    expect(letter.headers).not.toHaveProperty('kept')
+    expect(letterOf(record()).headers).not.toHaveProperty('ns-withheld')
   })
 
   it.each([

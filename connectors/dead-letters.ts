@@ -14,6 +14,8 @@ const DEAD_LETTER_HEADERS = {
   reason: 'ns-reason',
   /** How often the record has failed, 1 for the first time. */
   attempt: 'ns-attempt',
+  /** There when key, value and headers of the record are not: it, or its batch, was too large to be kept. */
+  withheld: 'ns-withheld',
 } as const
 
 /**
@@ -33,7 +35,7 @@ const attemptsBefore = (headers: Headers): number => {
 /**
  * Makes the dead letter of a record: its key, value (null stays null, empty stays empty), headers and timestamp as they
  * are, and {@link DEAD_LETTER_HEADERS} saying where it was and why it failed. A record that was a dead letter before
- * carries the last failure and a count of all.
+ * carries the last failure and a count of all. One whose bytes are withheld says that, and where they are.
  */
 export const deadLetter = ({
   topic,
@@ -51,6 +53,7 @@ export const deadLetter = ({
   key: record.key,
   value: record.value,
   timestamp: record.timestamp,
+  cause: record,
   poison: error.code,
   headers: {
     ...record.headers,
@@ -61,6 +64,7 @@ export const deadLetter = ({
     [DEAD_LETTER_HEADERS.offset]: String(record.offset),
     [DEAD_LETTER_HEADERS.reason]: error.message.slice(0, LONGEST_REASON).toWellFormed(),
     [DEAD_LETTER_HEADERS.attempt]: String(attemptsBefore(record.headers) + 1),
+    ...(record.withheld === undefined ? {} : { [DEAD_LETTER_HEADERS.withheld]: 'true' }),
   },
 })
 
@@ -73,6 +77,8 @@ export interface DeadLetter {
   readonly reason: string
   /** How often the record has failed. */
   readonly attempt: number
+  /** Whether the bytes of the record are not here, but only where it was. */
+  readonly withheld: boolean
   /** Where the record was that failed. */
   readonly source: { readonly topic: string; readonly partition: number; readonly offset: number }
   /** The headers that the record came with. */
@@ -113,6 +119,7 @@ export const readDeadLetter = (record: InputRecord): DeadLetter | undefined => {
     stage: textOf(headers, DEAD_LETTER_HEADERS.stage) ?? '',
     reason: textOf(headers, DEAD_LETTER_HEADERS.reason) ?? '',
     attempt: Math.max(1, attemptsBefore(headers)),
+    withheld: DEAD_LETTER_HEADERS.withheld in headers,
     source: { topic, partition, offset },
     headers: Object.fromEntries(Object.entries(headers).filter(([name]) => !FAILURE_HEADERS.has(name))),
     record,

@@ -73,8 +73,8 @@ export const ERROR_CODES = {
   NS_MALFORMED: ['poison', 'The record looks like a known format, but a field that must be there is not.'],
   NS_UNDECODABLE: ['poison', 'The record does not decode with its schema.'],
   NS_DECOMPRESSION_LIMIT: [
-    'fatal',
-    'A batch inflates beyond KAFKA_MAX_INFLATED_BYTES: raise it, or find its producer.',
+    'poison',
+    'A batch inflates beyond KAFKA_MAX_INFLATED_BYTES: find its producer; its records are still where they were.',
   ],
   NS_BATCH_CORRUPT: ['fatal', 'A compressed batch cannot be read: find its producer by topic and offset.'],
   NS_KAFKA_REFUSED: ['fatal', 'Check the credentials and the ACLs that Kafka has for this user.'],

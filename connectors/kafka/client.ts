@@ -61,10 +61,16 @@ export const kafkaConfig = section('kafka', {
     int(1_024).default(1_048_576),
     'Most that one fetch brings of a partition, in bytes.',
   ),
+  maxFetchBytes: setting(
+    'KAFKA_MAX_FETCH_BYTES',
+    int(1_024).default(8 * 1_048_576),
+    'Most that one fetch brings of all partitions of a broker together, in bytes.',
+  ),
   maxInflatedBytes: setting(
     'KAFKA_MAX_INFLATED_BYTES',
-    int(1_024, 2_000_000_000).default(64 * 1_048_576),
-    'Most that a compressed batch may inflate to, in bytes.',
+    int(1_024, 2_000_000_000).default(32 * 1_048_576),
+    'Most that a compressed batch may inflate to, in bytes, 256 for each record included. One that would be larger ' +
+      'becomes a dead letter without its bytes.',
   ),
   maxMessageBytes: setting(
     'KAFKA_MAX_MESSAGE_BYTES',
@@ -193,6 +199,7 @@ export const createKafka = (deps: KafkaDeps): Kafka => {
         allowAutoTopicCreation: false,
         sessionTimeout: config.sessionTimeoutMs,
         heartbeatInterval: Math.min(HEARTBEAT_MS, Math.floor(config.sessionTimeoutMs / 3)),
+        maxBytes: config.maxFetchBytes,
         maxBytesPerPartition: config.maxBytesPerPartition,
         minBytes: 1,
         maxWaitTimeInMs: MAX_WAIT_MS,

@@ -49,6 +49,18 @@ describe.each(names)('%s', name => {
     expect(error).toMatchObject({ code: 'NS_DECOMPRESSION_LIMIT', retriable: false })
   })
 
+  it('counts each record as an object of 256 bytes', async () => {
+    const bytes = fixture('java', name)
+    const { length } = await codec.decompress(bytes)
+    const tight = createCodecs({ maxInflatedBytes: length + 10 * 256 })[name]
+    await expect(tight.decompress(bytes, 10)).resolves.toHaveLength(length)
+    for (const records of [11, 1_000_000]) {
+      const error = await refused(tight.decompress(bytes, records))
+      expect(error).toMatchObject({ code: 'NS_DECOMPRESSION_LIMIT', refusesBatch: true })
+      expect(error.message).toContain(`a ${name} batch of ${records} records`)
+    }
+  })
+
   it('refuses cut and damaged bytes instead of hanging or reading beyond them', async () => {
     const bytes = fixture('java', name)
     for (let cut = 1; cut < bytes.length; cut += 97) {

@@ -2,13 +2,15 @@ import { promisify } from 'node:util'
 import { gunzip, gzip, zstdCompress, zstdDecompress } from 'node:zlib'
 import kafkajs from 'kafkajs'
 import { codeOf, messageOf, SentinelError } from '../../runtime/errors.ts'
+import { overLimit } from './inflate.ts'
 import { inflateLz4 } from './lz4.ts'
 import { inflateSnappy } from './snappy.ts'
 
 /** How one compression codec reads and writes the records of a batch. */
 interface BatchCodec {
   compress(encoder: { buffer: Buffer }): Promise<Buffer>
-  decompress(bytes: Buffer): Promise<Buffer>
+  /** Takes the number of records as well, since each is an object in memory. */
+  decompress(bytes: Buffer, records?: number): Promise<Buffer>
 }
 
 const deflate = { gzip: promisify(gzip), zstd: promisify(zstdCompress) }
@@ -21,40 +23,47 @@ const inflate = { gzip: promisify(gunzip), zstd: promisify(zstdDecompress) }
 const refusal = (code: 'NS_DECOMPRESSION_LIMIT' | 'NS_BATCH_CORRUPT', message: string): SentinelError =>
   Object.assign(new SentinelError(code, message), { retriable: false })
 
-/** Makes the codecs with a limit on what a batch may inflate to, in bytes. */
+/** Allowance for a record as an object, in bytes. */
+const RECORD_BYTES = 256
+
+/**
+ * Makes the codecs with a limit on what a batch may inflate to, in bytes, {@link RECORD_BYTES} for each record included.
+ * The error of one that would go beyond has `refusesBatch`: the patched decoder passes over the batch, and says so.
+ */
 export const createCodecs = ({ maxInflatedBytes }: { readonly maxInflatedBytes: number }) => {
   const guarded =
-    (codec: string, run: (bytes: Buffer) => Buffer | Promise<Buffer>) =>
-    async (bytes: Buffer): Promise<Buffer> => {
+    (codec: string, run: (bytes: Buffer, room: number) => Buffer | Promise<Buffer>) =>
+    async (bytes: Buffer, records = 0): Promise<Buffer> => {
+      const room = maxInflatedBytes - RECORD_BYTES * records
       try {
-        return await run(bytes)
+        if (room <= 0) throw overLimit()
+        return await run(bytes, room)
       } catch (error) {
         if (codeOf(error) === 'ERR_BUFFER_TOO_LARGE') {
-          const message = `a ${codec} batch inflates to more than ${maxInflatedBytes} bytes`
-          throw refusal('NS_DECOMPRESSION_LIMIT', message)
+          const message = `a ${codec} batch of ${records} records inflates to more than ${maxInflatedBytes} bytes`
+          throw Object.assign(refusal('NS_DECOMPRESSION_LIMIT', message), { refusesBatch: true })
         }
         throw refusal('NS_BATCH_CORRUPT', `a ${codec} batch does not decompress: ${messageOf(error)}`)
       }
     }
   const unwritten = (codec: string) => (): Promise<Buffer> =>
     Promise.reject(refusal('NS_BATCH_CORRUPT', `${codec} is read but not written`))
-  const limit = { maxOutputLength: maxInflatedBytes }
   return {
     gzip: {
       compress: encoder => deflate.gzip(encoder.buffer),
-      decompress: guarded('gzip', bytes => inflate.gzip(bytes, limit)),
+      decompress: guarded('gzip', (bytes, room) => inflate.gzip(bytes, { maxOutputLength: room })),
     },
     snappy: {
       compress: unwritten('snappy'),
-      decompress: guarded('snappy', bytes => inflateSnappy(bytes, maxInflatedBytes)),
+      decompress: guarded('snappy', inflateSnappy),
     },
     lz4: {
       compress: unwritten('lz4'),
-      decompress: guarded('lz4', bytes => inflateLz4(bytes, maxInflatedBytes)),
+      decompress: guarded('lz4', inflateLz4),
     },
     zstd: {
       compress: encoder => deflate.zstd(encoder.buffer),
-      decompress: guarded('zstd', bytes => inflate.zstd(bytes, limit)),
+      decompress: guarded('zstd', (bytes, room) => inflate.zstd(bytes, { maxOutputLength: room })),
     },
   } satisfies Record<string, BatchCodec>
 }

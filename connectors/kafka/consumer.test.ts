@@ -90,7 +90,7 @@ describe('watchConsumer', () => {
 
   it('passes on what a codec refused', async () => {
     const { emit, fatal } = setUp()
-    const cause = new SentinelError('NS_DECOMPRESSION_LIMIT', 'too much')
+    const cause = new SentinelError('NS_BATCH_CORRUPT', 'what is this')
     emit('CRASH', { error: Object.assign(new Error('x'), { cause }), restart: false })
     await expect(fatal).resolves.toBe(cause)
   })

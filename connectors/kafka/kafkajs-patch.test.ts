@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module'
 import { describe, expect, it } from '@jest/globals'
+import { registerCodecs } from './codecs.ts'
 
 /** The parts of kafkajs that the patch changes; they are not exported, so they are taken by path. */
 const require = createRequire(import.meta.url)
@@ -85,6 +86,7 @@ const decodeBatch = require('kafkajs/src/protocol/recordBatch/v0/decoder.js') as
 }>
 const decodeMessages = require('kafkajs/src/protocol/requests/fetch/v4/decodeMessages.js') as (
   decoder: unknown,
+  answer?: { bytes: number },
 ) => Promise<Decoded[]>
 const { RecordBatch } = require('kafkajs/src/protocol/recordBatch/v0/index.js') as {
   RecordBatch: (options: Record<string, unknown>) => Promise<{ buffer: Buffer }>
@@ -131,6 +133,57 @@ describe('a coordinator that is not found', () => {
       KafkaJSGroupCoordinatorNotFound: new (message: string) => { readonly retriable: boolean }
     }
     expect(new NotFound('Failed to find group coordinator').retriable).toBe(true)
+  })
+})
+
+describe('an answer to a fetch', () => {
+  const MIB = 1_048_576
+  const batches = async (count: number, records: number): Promise<Buffer> => {
+    const one = await batch(
+      Array.from({ length: records }, (_, i) => i),
+      records - 1,
+    )
+    const size = Buffer.alloc(4)
+    size.writeInt32BE(count * one.length)
+    return Buffer.concat([size, ...Array.from({ length: count }, () => one)])
+  }
+
+  it('is taken as far as memory is meant for it; the first batch always is', async () => {
+    const messages = await batches(5, 100_000)
+    // A record counts 256 bytes, so that three of these batches are over 64 MiB.
+    await expect(decodeMessages(new Decoder(messages))).resolves.toHaveLength(300_000)
+    await expect(decodeMessages(new Decoder(messages), { bytes: 63 * MIB })).resolves.toHaveLength(100_000)
+    await expect(decodeMessages(new Decoder(messages), { bytes: 64 * MIB })).resolves.toHaveLength(0)
+  })
+
+  it('counts what its batches inflate to', async () => {
+    registerCodecs({ maxInflatedBytes: 32 * MIB })
+    const records = new Encoder()
+    addRecord({ offsetDelta: 0, key: null, value: Buffer.alloc(10 * MIB) }, records)
+    const { buffer } = await RecordBatch({ records, recordCount: 1, compression: 1 })
+    const size = Buffer.alloc(4)
+    size.writeInt32BE(9 * buffer.length)
+    const messages = Buffer.concat([size, ...Array.from({ length: 9 }, () => buffer)])
+    await expect(decodeMessages(new Decoder(messages))).resolves.toHaveLength(7)
+  })
+
+  it('has one record for a batch that a codec refuses, at its last offset', async () => {
+    registerCodecs({ maxInflatedBytes: 1_000 })
+    const records = new Encoder()
+    for (const offsetDelta of [0, 1, 2]) {
+      addRecord({ offsetDelta, key: null, value: Buffer.alloc(500) }, records)
+    }
+    const { buffer } = await RecordBatch({ records, recordCount: 3, lastOffsetDelta: 2, compression: 1 })
+    const decoded = await decodeBatch(new Decoder(buffer))
+    registerCodecs({ maxInflatedBytes: 32 * MIB })
+    expect(decoded.records).toHaveLength(1)
+    expect(decoded.records[0]).toMatchObject({
+      offset: '2',
+      value: null,
+      isControlRecord: false,
+      batchContext: { firstOffset: '0', lastOffsetDelta: 2 },
+      refused: { code: 'NS_DECOMPRESSION_LIMIT' },
+    })
   })
 })
 

@@ -16,6 +16,7 @@ import type { Positions } from './positions.ts'
 import { planSends, type TopicMessages } from './records.ts'
 import type { InputRecord, PartitionTask, Stage, StateSize } from './stage.ts'
 import { openProducer, runTransaction } from './transaction.ts'
+import { processReadable } from './withheld.ts'
 
 interface PartitionDeps {
   readonly kafka: Kafka
@@ -252,7 +253,7 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
     const age = ageOf(topic)
     age.fetched(records)
     try {
-      const result = await current.process(records)
+      const result = await processReadable(stage, current, records)
       const processed = performance.now()
       const outputs = planBatch(result, stage, partition, maxRecordBytes)
       await commit(owner, planSends(outputs, maxMessageBytes), topic, next)

@@ -83,6 +83,21 @@ describe('planBatch', () => {
     expect(planBatch(large, stage({ tooLarge }), 3, LIMIT)).toHaveLength(1)
   })
 
+  it('asks for a dead letter without the bytes of its input when one with them is too large', () => {
+    const cause = { ...input(7), key: Buffer.from('k'), value: Buffer.alloc(LIMIT), headers: { h: 'x' } }
+    const copy = (record: InputRecord, error: SentinelError): OutputRecord => ({
+      ...output(0, record, 'dead-letters'),
+      key: record.key,
+      value: record.value,
+      headers: { ...record.headers, code: error.code, withheld: String(record.withheld?.code) },
+    })
+    const outputs = [output(LIMIT + 1, cause), output(1, input(8))]
+    const [letter, other] = planBatch(result({ outputs }), stage({ tooLarge: copy }), 3, LIMIT)
+    expect([letter?.key, letter?.value]).toEqual([null, null])
+    expect(letter?.headers).toEqual({ code: 'NS_TOO_LARGE', withheld: 'NS_TOO_LARGE' })
+    expect(other?.topic).toBe('out')
+  })
+
   it('refuses what it may not write: no dead letter to become, one as large, a change, no changelog', () => {
     const large = output(LIMIT + 1, input(1))
     const code = (run: () => unknown) => {

@@ -2,6 +2,7 @@ import { SentinelError } from '../../runtime/errors.ts'
 import { contentBytes } from './records.ts'
 import type { BatchResult, InputRecord, OutputRecord, Stage } from './stage.ts'
 import { continueTrace } from './trace-context.ts'
+import { withhold } from './withheld.ts'
 
 /**
  * The records that one batch's transaction writes: its outputs with the trace context of their causes, each input with an
@@ -54,8 +55,9 @@ const withoutOversize = (outputs: OutputRecord[], stage: Stage, limit: number): 
     const error = tooLarge(output, limit)
     if (output.cause === undefined || stage.tooLarge === undefined) throw error
     const letter = stage.tooLarge(output.cause, error)
-    if (isTooLarge(letter, limit)) throw tooLarge(letter, limit)
-    letters.set(output.cause, letter)
+    const small = isTooLarge(letter, limit) ? stage.tooLarge(withhold(output.cause, error), error) : letter
+    if (isTooLarge(small, limit)) throw tooLarge(small, limit)
+    letters.set(output.cause, small)
   }
   const done = new Set<InputRecord>()
   return outputs.flatMap(output => {

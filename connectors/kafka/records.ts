@@ -1,4 +1,5 @@
 import type { Batch, IHeaders, KafkaMessage, Message } from 'kafkajs'
+import { SentinelError } from '../../runtime/errors.ts'
 import type { Headers, InputRecord, OutputRecord } from './stage.ts'
 
 /** Allowance for the framing of one record: lengths, offset and time deltas, and its share of the batch's head. */
@@ -39,9 +40,44 @@ const toInputRecord = (topic: string, partition: number, message: KafkaMessage):
   headers: toHeaders(message.headers),
 })
 
-/** The records of a fetched batch; markers and aborted ones are already gone. */
-export const toInputRecords = ({ topic, partition, messages }: Batch): InputRecord[] =>
-  messages.map(message => toInputRecord(topic, partition, message))
+/** What the patched decoder of fetches gives in place of a batch that a codec refuses to inflate. */
+interface RefusedMessage {
+  readonly refused: SentinelError
+  readonly batchContext: { readonly firstOffset: string; readonly lastOffsetDelta: number }
+}
+
+const isRefused = (message: KafkaMessage): message is KafkaMessage & RefusedMessage => 'refused' in message
+
+const toWithheld = (
+  topic: string,
+  partition: number,
+  message: KafkaMessage & RefusedMessage,
+): InputRecord => {
+  const offset = Number(message.batchContext.firstOffset)
+  const last = offset + message.batchContext.lastOffsetDelta
+  const { code, message: why } = message.refused
+  const error = new SentinelError(code, `${topic}-${partition}, offsets ${offset} to ${last}: ${why}`)
+  return { ...toInputRecord(topic, partition, message), offset, withheld: error }
+}
+
+/**
+ * The records of a fetched batch; markers and aborted ones are already gone. One that is `withheld` stands for a batch
+ * that inflates beyond the limit.
+ */
+export const toStageRecords = ({ topic, partition, messages }: Batch): InputRecord[] =>
+  messages.map(message =>
+    isRefused(message) ? toWithheld(topic, partition, message) : toInputRecord(topic, partition, message),
+  )
+
+/** The same for who has no use for records without bytes. Throws NS_DECOMPRESSION_LIMIT in their place. */
+export const toInputRecords = (batch: Batch): InputRecord[] => {
+  const records = toStageRecords(batch)
+  for (const { withheld } of records) {
+    // kafkajs would take an error that does not say so for a transient one.
+    if (withheld !== undefined) throw Object.assign(withheld, { retriable: false })
+  }
+  return records
+}
 
 /** The offset that was asked for when a batch was fetched; kafkajs has it, but its types do not say so. */
 export const fetchedOffset = (batch: Batch): number =>

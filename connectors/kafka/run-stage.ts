@@ -11,7 +11,7 @@ import { createFlow } from './flow.ts'
 import { inputsOf } from './inputs.ts'
 import { createPartition, type OwnedPartition } from './partition.ts'
 import { createPositions } from './positions.ts'
-import { fetchedOffset, toInputRecords } from './records.ts'
+import { fetchedOffset, toInputRecords, toStageRecords } from './records.ts'
 import { measurePartitions } from './scrape.ts'
 import type { Stage } from './stage.ts'
 
@@ -102,13 +102,13 @@ export const runStage = async ({ kafka, stage, log: parent, metrics }: RunStageD
     if (owned === undefined || ended || isStale()) return
     const generation = watch.generation()
     const next = Number(batch.lastOffset()) + 1
-    const records = toInputRecords(batch)
     const done = await withHeartbeat(heartbeat, async () => {
       if (inputs.includes(batch.topic)) {
+        const records = toStageRecords(batch)
         const end = Number(batch.highWatermark)
         return owned.accept({ topic: batch.topic, records, fetched: fetchedOffset(batch), next, end })
       }
-      await owned.restored(records, next)
+      await owned.restored(toInputRecords(batch), next)
       return true
     })
     const last = batch.messages.at(-1)

@@ -14,6 +14,11 @@ export interface InputRecord {
   /** Null is a tombstone, an empty buffer an empty value: they are different things. */
   readonly value: Buffer | null
   readonly headers: Headers
+  /**
+   * Why its bytes are not here; key, value and headers are empty then. It stands for one record or for all of a batch,
+   * whose first offset it has. No task sees one: it goes to `tooLarge` alone.
+   */
+  readonly withheld?: SentinelError
 }
 
 /** A record as a stage writes it. */
@@ -93,8 +98,10 @@ export interface Stage {
   readonly changelog?: string
   createTask(partition: number): PartitionTask
   /**
-   * Makes the dead letter of an input one of whose outputs is larger than KAFKA_MAX_RECORD_BYTES. It must itself be
-   * smaller. Without it, or for an output without a cause, such an output ends the stage with NS_TOO_LARGE.
+   * Makes the dead letter of an input one of whose outputs is larger than KAFKA_MAX_RECORD_BYTES. When the dead letter is
+   * too large as well, it is asked once more, for the same record without its bytes. Without it, or for an output without
+   * a cause, such an output ends the stage with NS_TOO_LARGE, and a batch that inflates too far with
+   * NS_DECOMPRESSION_LIMIT.
    */
   tooLarge?(record: InputRecord, error: SentinelError): OutputRecord
 }

@@ -102,7 +102,7 @@ const replay = async (work: Work): Promise<number> => {
   requireNarrowed(work, 'replay')
   const dryRun = options['dry-run'] === true
   const into = options['into']
-  const { replayed, before } = await replayDeadLetters({
+  const { replayed, before, withheld } = await replayDeadLetters({
     kafka: createKafka({ config: config.kafka, log }),
     topic,
     transactionalId: `${config.topics.prefix}dead-letters-replay`,
@@ -114,14 +114,17 @@ const replay = async (work: Work): Promise<number> => {
     signal: interrupted,
   })
   if (options['json'] === true) {
-    print(JSON.stringify({ dryRun, replayed: Object.fromEntries(replayed), replayedBefore: before }))
+    print(
+      JSON.stringify({ dryRun, replayed: Object.fromEntries(replayed), replayedBefore: before, withheld }),
+    )
   } else {
     const verb = dryRun ? 'would be replayed' : 'replayed'
     if (replayed.size === 0) print(`0 dead letters ${verb}`)
     for (const [name, ids] of replayed) print(`${ids.length} dead letters ${verb} into ${name}`)
+    if (withheld > 0) print(`${withheld} passed over: they do not hold the bytes of their record`)
     if (before > 0) print(`${before} passed over: replayed before (--again replays them once more)`)
   }
-  const count = [...replayed.values()].reduce((sum, ids) => sum + ids.length, before)
+  const count = [...replayed.values()].reduce((sum, ids) => sum + ids.length, before + withheld)
   return interrupted.aborted ? EXIT.failure : finish(work, count)
 }
 

@@ -33,6 +33,8 @@ export interface ReplayReport {
   readonly replayed: ReadonlyMap<string, readonly string[]>
   /** Those that were passed over because they have been replayed before. */
   readonly before: number
+  /** Those that were passed over because they do not hold the bytes of their record. */
+  readonly withheld: number
 }
 
 /** Refuses a record for a partition that its topic does not have: the topic was made anew with fewer. */
@@ -62,14 +64,16 @@ const createPlaceCheck = (kafka: Kafka) => {
 export const replayDeadLetters = async (deps: ReplayDeps): Promise<ReplayReport> => {
   const { kafka, topic, selection, limit, again, dryRun, signal, now = Date.now } = deps
   const replayed = new Map<string, string[]>()
-  let [left, before] = [limit, 0]
+  let [left, before, withheld] = [limit, 0, 0]
   const requirePlace = createPlaceCheck(kafka)
   const producer = dryRun ? undefined : await createTransactionalProducer(deps)
 
   const onLetters = async (found: readonly FoundLetter[]) => {
     if (signal.aborted) return
-    const fresh = found.filter(({ replay }) => again || replay === undefined)
-    before += found.length - fresh.length
+    const whole = found.filter(({ letter }) => !letter.withheld)
+    withheld += found.length - whole.length
+    const fresh = whole.filter(({ replay }) => again || replay === undefined)
+    before += whole.length - fresh.length
     const chosen = fresh.slice(0, left)
     if (chosen.length === 0) return
     const records: OutputRecord[] = []
@@ -95,5 +99,5 @@ export const replayDeadLetters = async (deps: ReplayDeps): Promise<ReplayReport>
   } finally {
     await producer?.close()
   }
-  return { replayed, before }
+  return { replayed, before, withheld }
 }

@@ -51,21 +51,23 @@ export const runPipeline = async (env: Readonly<Record<string, string>> = {}) =>
     stages,
     threatCodec: await registry.codec('Threat', topics.threats.name),
     /** Sends raw records and waits until both stages have done with them. */
-    process: async (records: readonly NewRecord[]) => {
-      await producer.send(topics.rawEvents.name, records)
-      await drained(`${config.topics.prefix}ingest`, topics.rawEvents.name)
-      await drained(`${config.topics.prefix}scoring`, topics.events.name)
+    process: async (records: readonly NewRecord[], compression?: 'gzip' | 'zstd') => {
+      const sender = compression ? await createBatchProducer({ kafka, compression }) : producer
+      await sender.send(topics.rawEvents.name, records)
+      if (sender !== producer) await sender.close()
+      await drained(`${config.topics.prefix}ingest`, topics.rawEvents.name, kafka)
+      await drained(`${config.topics.prefix}scoring`, topics.events.name, kafka)
     },
   }
 }
 
-/** A raw line of an SSH login from a honeypot, with so long a password. */
-export const loginLine = (passwordLength = 4): Buffer =>
+/** A raw line of an SSH login from a honeypot, so much longer than usual. */
+export const loginLine = (padding = 0): Buffer =>
   Buffer.from(
     JSON.stringify({
       dst_host: '127.0.0.1',
       dst_port: 22,
-      logdata: { PASSWORD: 'x'.repeat(passwordLength), USERNAME: 'guest' },
+      logdata: { PASSWORD: 'toor', USERNAME: 'guest', LOCALVERSION: 'x'.repeat(padding) },
       logtype: 4002,
       node_id: 'opencanary-1',
       src_host: '127.0.10.5',

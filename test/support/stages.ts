@@ -106,8 +106,8 @@ export const produce = async (topic: string, perKey: Readonly<Record<string, num
 }
 
 /** Waits until a group has read a topic to its end. */
-export const drained = (group: string, topic: string): Promise<unknown> =>
-  until(async () => (await groupLag(testKafka(), group, topic)) === 0, {
+export const drained = (group: string, topic: string, kafka: Kafka = testKafka()): Promise<unknown> =>
+  until(async () => (await groupLag(kafka, group, topic)) === 0, {
     what: `${group} at the end of ${topic}`,
     timeoutMs: 45_000,
   })
