@@ -1,3 +1,4 @@
+import type { Codec } from '../../connectors/avro-codec.ts'
 import { deadLetter } from '../../connectors/dead-letters.ts'
 import type { KafkaSettings } from '../../connectors/kafka/client.ts'
 import type { Stage } from '../../connectors/kafka/stage.ts'
@@ -24,11 +25,16 @@ interface AssembleDeps {
   readonly config: ScoringConfig
   /** The model that ships when not given. */
   readonly model?: TrainedModel
-  /** Full name of the topic that threats go to, in place of the live one. */
+  /** Full name of the topic that threats go to, in place of the live one; changes of state are not written then. */
   readonly threats?: string
   /** Makes the dead letter of a record that cannot be scored, in place of the live ones. */
   readonly deadLetter?: ScoringDeps['deadLetter']
 }
+
+const NOTHING = Buffer.alloc(0)
+
+/** A codec for changes of state that nobody writes: encoding them would be a good part of the work. */
+const unwritten = <T>(codec: Codec<T>): Codec<T> => ({ ...codec, encode: () => NOTHING })
 
 /**
  * Makes the scoring stage as the configuration has it, with its detector, which is to be closed after it. Throws
@@ -53,7 +59,12 @@ export const assembleScoring = async ({
   const stage = createScoringStage({
     group: `${config.topics.prefix}scoring`,
     topics: { events: topics.events.name, threats, entityState: topics.entityState.name },
-    codecs: { event, judged: event.select(EVENT_FIELDS), threat, entityState },
+    codecs: {
+      event,
+      judged: event.select(EVENT_FIELDS),
+      threat,
+      entityState: chosen.threats === undefined ? entityState : unwritten(entityState),
+    },
     detector,
     sinks: [{ topic: topics.threatsOcsf.name, encode: encodeOcsf }],
     deadLetter:
