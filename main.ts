@@ -14,6 +14,7 @@ import { gatewayConfig } from './gateway/config.ts'
 import { consoleDashboard } from './gateway/console.ts'
 import { alert } from './pipelines/alerting/command.ts'
 import { alertingConfig } from './pipelines/alerting/config.ts'
+import { decide } from './pipelines/alerting/decide-command.ts'
 import { rules } from './pipelines/alerting/rules-command.ts'
 import { dlq } from './pipelines/dead-letters/command.ts'
 import { ingest } from './pipelines/ingest/command.ts'
@@ -65,6 +66,7 @@ const COMMANDS: Readonly<Record<string, Command<Config>>> = {
   score,
   diff,
   alert,
+  decide,
   rules,
   gateway,
   notify,
