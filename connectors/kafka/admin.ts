@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, { type Admin } from 'kafkajs'
 import { messageOf, SentinelError } from '../../runtime/errors.ts'
 import type { Topic } from '../../schemas/topics.ts'
@@ -89,8 +90,7 @@ const checkPartitions = async (admin: Admin, topics: readonly Topic[]) => {
 const createTopics = async (admin: Admin, topics: readonly Topic[]) => {
   if (topics.length === 0) return
   await admin.createTopics({
-    // Leaders are elected when this resolves, so that the next command does not meet a topic without one.
-    waitForLeaders: true,
+    waitForLeaders: false,
     topics: topics.map(({ name, partitions, replicationFactor, config }) => ({
       topic: name,
       numPartitions: partitions,
@@ -98,6 +98,32 @@ const createTopics = async (admin: Admin, topics: readonly Topic[]) => {
       configEntries: Object.entries(config).map(([key, value]) => ({ name: key, value })),
     })),
   })
+  await awaitLeaders(
+    admin,
+    topics.map(topic => topic.name),
+  )
+}
+
+/** How often and in which steps, in ms, a new topic is looked for. */
+const LEADER_ATTEMPTS = 100
+const LEADER_PAUSE_MS = 100
+
+/**
+ * Waits until new topics have leaders, so that the next command does not meet one without. kafkajs' own wait gives up when
+ * the broker that it asks has not heard of a topic yet.
+ */
+const awaitLeaders = async (admin: Admin, topics: readonly string[]) => {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await admin.fetchTopicMetadata({ topics: [...topics] })
+      return
+    } catch (error) {
+      const { code } = toKafkaError(error, 'waiting for leaders')
+      if (attempt === LEADER_ATTEMPTS || (code !== 'NS_TOPIC_MISSING' && code !== 'NS_SERVICE_UNREACHABLE'))
+        throw error
+      await sleep(LEADER_PAUSE_MS)
+    }
+  }
 }
 
 const describe = async (admin: Admin, topics: readonly Topic[]) => {
