@@ -1,10 +1,12 @@
 import { createKafka, type KafkaSettings } from '../connectors/kafka/client.ts'
 import { consumeEach } from '../connectors/kafka/consume.ts'
+import { createBatchProducer } from '../connectors/kafka/produce.ts'
 import type { redisConfig } from '../connectors/redis.ts'
 import { createRegistry, type registryConfig } from '../connectors/registry.ts'
 import type { Command } from '../runtime/command.ts'
 import type { SectionValues } from '../runtime/config.ts'
 import type { dataConfig } from '../runtime/data.ts'
+import { createCloser } from '../runtime/lifecycle.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import { topicCatalogue, type topicsConfig } from '../schemas/topics.ts'
@@ -32,12 +34,13 @@ interface KafkaGatewayDeps {
  * throws, NS_TOPIC_MISSING and NS_SCHEMA_INCOMPATIBLE.
  */
 export const startKafkaGateway = async ({ config, log, metrics }: KafkaGatewayDeps): Promise<Gateway> => {
-  const { threats, alerts } = topicCatalogue(config.topics)
+  const { threats, alerts, audit } = topicCatalogue(config.topics)
   const registry = createRegistry(config.registry)
   const threatCodec = await registry.codec('Threat', threats.name)
   const alertCodec = await registry.codec('Alert', alerts.name)
   const kafka = createKafka({ config: config.kafka, log })
-  return startGateway({
+  const producer = await createBatchProducer({ kafka })
+  const started = await startGateway({
     config: {
       gateway: config.gateway,
       redis: config.redis,
@@ -47,6 +50,15 @@ export const startKafkaGateway = async ({ config, log, metrics }: KafkaGatewayDe
     topics: { threats: threats.name, alerts: alerts.name },
     decodeThreat: value => threatCodec.decode(value),
     decodeAlert: value => alertCodec.decode(value),
+    publishAudit: entries =>
+      producer.send(
+        audit.name,
+        entries.map(entry => ({
+          key: Buffer.from(entry.actor ?? entry.subject ?? entry.event),
+          value: Buffer.from(JSON.stringify(entry)),
+          timestamp: entry.at,
+        })),
+      ),
     consume: relay =>
       consumeEach({
         kafka,
@@ -59,7 +71,14 @@ export const startKafkaGateway = async ({ config, log, metrics }: KafkaGatewayDe
       }),
     log,
     metrics,
+  }).catch(async (error: unknown) => {
+    await producer.close()
+    throw error
   })
+  const closer = createCloser()
+  closer.add(() => producer.close())
+  closer.add(() => started.close())
+  return { ...started, close: closer.close }
 }
 
 /** `netsentinel gateway`. */

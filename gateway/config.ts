@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { int, list, port, type SectionValues, section, setting } from '../runtime/config.ts'
+import { ISSUER_ALGORITHMS } from './auth/issuer-token.ts'
 
 const DAY_S = 86_400
 
@@ -37,6 +38,11 @@ export const gatewayConfig = section('gateway', {
     'GATEWAY_SIGNING_KEY_S',
     int(3_600, 3_650 * DAY_S).default(30 * DAY_S),
     'Age at which the key that signs access tokens is replaced, in s.',
+  ),
+  auditDays: setting(
+    'GATEWAY_AUDIT_DAYS',
+    int(1, 36_500).default(365),
+    'How long the store keeps entries of the audit log that are on the topic audit, in days.',
   ),
   passwordDenyFile: setting(
     'GATEWAY_PASSWORD_DENY_FILE',
@@ -106,6 +112,46 @@ export const gatewayConfig = section('gateway', {
     'GATEWAY_EXPIRY_GRACE_MS',
     int(0, 60_000).default(5_000),
     'How long a WebSocket outlives its access token, in ms.',
+  ),
+  issuer: setting(
+    'OIDC_ISSUER',
+    z.url().optional(),
+    'Issuer of access tokens (OpenID Connect) in place of accounts of our own, exactly as its tokens spell it.',
+  ),
+  issuerAudience: setting(
+    'OIDC_AUDIENCE',
+    z.string().min(1).default('netsentinel'),
+    'Audience that its tokens must name.',
+  ),
+  issuerJwksUrl: setting(
+    'OIDC_JWKS_URL',
+    z.url().optional(),
+    'Address of its keys; what it publishes itself when unset.',
+  ),
+  issuerAlgorithm: setting(
+    'OIDC_ALGORITHM',
+    z.enum(ISSUER_ALGORITHMS).default('RS256'),
+    'The one algorithm that its tokens are signed with.',
+  ),
+  issuerTokenType: setting(
+    'OIDC_TOKEN_TYPE',
+    z.string().min(1).default('at+jwt'),
+    'Header typ of its access tokens: at+jwt by RFC 9068; some write JWT.',
+  ),
+  issuerTokenS: setting(
+    'OIDC_TOKEN_TTL_S',
+    int(1, DAY_S).default(3_600),
+    'Longest life of its access tokens, in s; one that claims a longer one is refused.',
+  ),
+  issuerRoleClaim: setting(
+    'OIDC_ROLE_CLAIM',
+    z.string().min(1).default('roles'),
+    'Claim that lists the roles of a user; dots lead into objects: realm_access.roles.',
+  ),
+  issuerRolePrefix: setting(
+    'OIDC_ROLE_PREFIX',
+    z.string().default('netsentinel-'),
+    'What stands before viewer, analyst, auditor or admin in that claim.',
   ),
 })
 

@@ -7,6 +7,7 @@ import type { Metrics } from '../runtime/metrics.ts'
 import type { Alert, Threat } from '../schemas/generated.ts'
 import type { Channel, Delivery, Tokens } from '../schemas/wire.ts'
 import { buildApp } from './app.ts'
+import { startAuditPublisher } from './audit-publisher.ts'
 import { type AccessWatch, startAccessWatch } from './auth/access-watch.ts'
 import type { Credentials, Refusal } from './auth/provider.ts'
 import { createRedisThrottle } from './auth/redis-throttle.ts'
@@ -25,9 +26,13 @@ import { createHub } from './sockets/hub.ts'
 import { createFlusher } from './sockets/outbox.ts'
 import { createRedisBroadcaster } from './sockets/redis-broadcaster.ts'
 import { createSockets } from './sockets/sockets.ts'
+import type { AuditEntry } from './store/audit.ts'
 
 /** How long a client has to answer a close, in ms. */
 const CLOSE_TIMEOUT_MS = 2_000
+
+/** How often the audit log is looked at for what is not published yet, in ms. */
+const AUDIT_INTERVAL_MS = 1_000
 
 /** What a gateway is started with. */
 export interface GatewayDeps {
@@ -43,6 +48,8 @@ export interface GatewayDeps {
   readonly topics: { readonly threats: string; readonly alerts: string }
   readonly decodeThreat: (value: Buffer) => Promise<Threat>
   readonly decodeAlert: (value: Buffer) => Promise<Alert>
+  /** Publishes entries of the audit log; resolves when they are durable. */
+  readonly publishAudit: (entries: readonly AuditEntry[]) => Promise<void>
   /** Starts the consumer of both topics; it commits what the relay has taken. */
   readonly consume: (relay: Relay) => Promise<Service>
   readonly log: Log
@@ -85,6 +92,15 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     })
     const { store, sealer, auth, bootstrap } = identity
     closer.add(() => store.close())
+    const publisher = startAuditPublisher({
+      store,
+      publish: deps.publishAudit,
+      intervalMs: AUDIT_INTERVAL_MS,
+      keptDays: settings.auditDays,
+      log,
+      now,
+    })
+    closer.add(() => publisher.close())
     const redis = await createRedis({ config: config.redis, log })
     closer.add(() => redis.close())
     const broadcaster = createRedisBroadcaster({ redis, prefix: config.prefix, log, metrics })
@@ -92,7 +108,11 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     const hub = createHub()
 
     const problems: Array<() => Promise<readonly Check[]>> = [
-      async () => [asCheck('redis', await redis.problem()), asCheck('store', await store.problem())],
+      async () => [
+        asCheck('redis', await redis.problem()),
+        asCheck('store', await store.problem()),
+        asCheck('issuer', await identity.problem()),
+      ],
     ]
     const check = async () => (await Promise.all(problems.map(look => look()))).flat()
 

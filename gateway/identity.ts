@@ -4,18 +4,21 @@ import type { Log } from '../runtime/log.ts'
 import { createAccessTokens } from './auth/access-tokens.ts'
 import { announcing } from './auth/access-watch.ts'
 import { createApiKeys } from './auth/api-keys.ts'
-import { createAudit } from './auth/audit.ts'
+import { type Audit, createAudit } from './auth/audit.ts'
 import { bootstrapAdmin } from './auth/bootstrap.ts'
+import { createIssuerKeys } from './auth/issuer-keys.ts'
+import { createIssuerProvider } from './auth/issuer-provider.ts'
 import { withApiKeys } from './auth/key-provider.ts'
 import { openKeyRing } from './auth/key-ring.ts'
 import { createLogins } from './auth/logins.ts'
 import { createPasswordRules } from './auth/password-rules.ts'
 import { createPasswords } from './auth/passwords.ts'
 import { createSealer } from './auth/sealing.ts'
-import { createStoreProvider } from './auth/store-provider.ts'
+import { createStoreProvider, type StoreProvider } from './auth/store-provider.ts'
 import { createTotp } from './auth/totp.ts'
 import type { GatewaySettings } from './config.ts'
 import { openStore } from './store/open-store.ts'
+import type { Store } from './store/store.ts'
 
 /** Several looks of every gateway at the store, so that each knows a key before the first token of it comes. */
 const LEAD_INTERVALS = 10
@@ -30,6 +33,42 @@ interface IdentityDeps {
   readonly log: Log
   /** In ms since 1970 (UTC). */
   readonly now: () => number
+}
+
+/** Accounts where there are none: people log in at the issuer. */
+const ELSEWHERE: Pick<StoreProvider, 'changePassword' | 'openSession'> = {
+  changePassword: async () => ({ refused: 'credentials' }),
+  openSession: async () => ({ refused: 'credentials' }),
+}
+
+interface IssuerDeps {
+  readonly settings: GatewaySettings
+  readonly issuer: string
+  readonly store: Store
+  readonly audit: Audit
+  readonly log: Log
+  readonly now: () => number
+}
+
+const openIssuer = ({ settings, issuer, store, audit, log, now }: IssuerDeps) => {
+  const algorithm = settings.issuerAlgorithm
+  const keys = createIssuerKeys({ issuer, jwksUrl: settings.issuerJwksUrl, algorithm, log, now })
+  const provider = createIssuerProvider({
+    settings: {
+      issuer,
+      algorithm,
+      audience: settings.issuerAudience,
+      type: settings.issuerTokenType,
+      tokenS: settings.issuerTokenS,
+      roleClaim: settings.issuerRoleClaim,
+      rolePrefix: settings.issuerRolePrefix,
+    },
+    keys,
+    store,
+    audit,
+    now,
+  })
+  return { provider, problem: keys.problem }
 }
 
 /**
@@ -53,19 +92,9 @@ export const openIdentity = async ({ settings, dataDir, announce, log, now }: Id
       now,
     })
     const tokens = createAccessTokens({ keys, maxLifetimeS: settings.accessTokenS, now })
-    const bootstrap = await bootstrapAdmin({
-      store,
-      passwords,
-      rules,
-      password: settings.bootstrapPassword,
-      now,
-    })
-    if (bootstrap !== undefined) {
-      await audit.note({ event: 'user.create', outcome: 'accepted', subject: bootstrap.username })
-    }
     const totp = createTotp({ store, sealer, now })
     const logins = createLogins({ store, passwords, totp, log, now })
-    const accounts = createStoreProvider({
+    const own = createStoreProvider({
       store,
       logins,
       passwords,
@@ -76,9 +105,45 @@ export const openIdentity = async ({ settings, dataDir, announce, log, now }: Id
       audit,
       now,
     })
-    const apiKeys = createApiKeys({ store, now })
-    const auth = withApiKeys(accounts, apiKeys)
-    return { store, sealer, audit, passwords, logins, keys, totp, accounts, apiKeys, auth, bootstrap }
+    const shared = {
+      store,
+      sealer,
+      audit,
+      passwords,
+      logins,
+      keys,
+      totp,
+      apiKeys: createApiKeys({ store, now }),
+    }
+    if (settings.issuer !== undefined) {
+      const issued = openIssuer({ settings, issuer: settings.issuer, store, audit, log, now })
+      return {
+        ...shared,
+        accounts: ELSEWHERE,
+        auth: withApiKeys(issued.provider, shared.apiKeys),
+        accessTokenS: settings.issuerTokenS,
+        problem: issued.problem,
+        bootstrap: undefined,
+      }
+    }
+    const bootstrap = await bootstrapAdmin({
+      store,
+      passwords,
+      rules,
+      password: settings.bootstrapPassword,
+      now,
+    })
+    if (bootstrap !== undefined) {
+      await audit.note({ event: 'user.create', outcome: 'accepted', subject: bootstrap.username })
+    }
+    return {
+      ...shared,
+      accounts: own,
+      auth: withApiKeys(own, shared.apiKeys),
+      accessTokenS: settings.accessTokenS,
+      problem: async () => undefined,
+      bootstrap,
+    }
   } catch (error) {
     await opened.close()
     throw error

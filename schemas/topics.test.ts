@@ -52,6 +52,7 @@ describe('topicCatalogue', () => {
     ])
     expect(Object.fromEntries(retention.map(([name, ...rest]) => [name, rest]))).toEqual({
       'raw-events': ['delete', '1000'],
+      audit: ['delete', '9000'],
       events: ['delete', '9000'],
       threats: ['delete', '9000'],
       'threats.ocsf': ['delete', '9000'],

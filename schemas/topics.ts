@@ -128,6 +128,14 @@ export const topicCatalogue = (config: SectionValues<typeof topicsConfig>) => {
       writtenBy: 'gateway, `decide`',
       readBy: 'alerting, retraining',
     }),
+    // One partition, so that what happened is in the order that it was written down in.
+    audit: topic('audit', {
+      key: 'id of who did it, else of whom it was done to',
+      partitions: 1,
+      config: kept(config.retentionMs),
+      writtenBy: 'gateway',
+      readBy: 'SIEMs',
+    }),
     deadLetters: topic('dead-letters', {
       key: 'original key',
       partitions: 1,

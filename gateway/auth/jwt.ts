@@ -28,3 +28,27 @@ export const createJwt = async (kid: string, privateKey: KeyObject): Promise<Jwt
   await app.ready()
   return { sign: claims => app.jwt.sign(claims), verify: token => app.jwt.verify(token) }
 }
+
+/** The payload of a token that a key signed; undefined of any other. */
+export type Verifier = (token: string) => unknown
+
+/** Makes the verifier of somebody else's public key. Claims are not its matter. */
+export const createVerifier = async (
+  key: KeyObject,
+  algorithm: 'RS256' | 'ES256' | 'EdDSA',
+): Promise<Verifier> => {
+  const app = Fastify({ logger: false })
+  await app.register(fastifyJwt, {
+    secret: { public: key.export({ type: 'spki', format: 'pem' }).toString(), private: '' },
+    verify: { algorithms: [algorithm], cache: false, ignoreExpiration: true, ignoreNotBefore: true },
+  })
+  await app.ready()
+  return token => {
+    try {
+      return app.jwt.verify(token)
+    } catch {
+      // Whatever it was, this key has not signed this token.
+      return undefined
+    }
+  }
+}

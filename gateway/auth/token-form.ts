@@ -22,7 +22,7 @@ export interface FormedToken {
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** The bytes of a segment; undefined unless it is base64url without padding, in the one spelling those bytes have. */
-const decodeSegment = (segment: string): Buffer | undefined => {
+export const decodeSegment = (segment: string): Buffer | undefined => {
   if (!SEGMENT.test(segment)) return undefined
   const bytes = Buffer.from(segment, 'base64url')
   return bytes.toString('base64url') === segment ? bytes : undefined

@@ -6,6 +6,7 @@ import type { InputRecord } from '../../connectors/kafka/stage.ts'
 import { gatewayConfig } from '../../gateway/config.ts'
 import { type Gateway, startGateway } from '../../gateway/gateway.ts'
 import type { Relay } from '../../gateway/relay.ts'
+import type { AuditEntry } from '../../gateway/store/audit.ts'
 import { loadConfig } from '../../runtime/config.ts'
 import { createFailure } from '../../runtime/lifecycle.ts'
 import { type Log, silentLog } from '../../runtime/log.ts'
@@ -39,6 +40,7 @@ export interface TestGatewayOptions {
 export const startTestGateway = async (options: TestGatewayOptions) => {
   const { failed } = createFailure()
   let relay: Relay | undefined
+  const audited: AuditEntry[] = []
   const metrics = createMetrics()
   const gateway: Gateway = await startGateway({
     config: {
@@ -53,6 +55,9 @@ export const startTestGateway = async (options: TestGatewayOptions) => {
     topics: { threats: 'threats', alerts: 'alerts' },
     decodeThreat: async value => JSON.parse(value.toString()) as Threat,
     decodeAlert: async value => JSON.parse(value.toString()) as Alert,
+    publishAudit: async entries => {
+      audited.push(...entries)
+    },
     consume: async given => {
       relay = given
       return { name: 'consumer', check: async () => [], failed, close: async () => undefined }
@@ -63,7 +68,7 @@ export const startTestGateway = async (options: TestGatewayOptions) => {
   })
   open.push(gateway)
   if (relay === undefined) throw new Error('the gateway did not consume')
-  return { gateway, relay, metrics, url: gateway.url }
+  return { gateway, relay, metrics, audited, url: gateway.url }
 }
 
 /** A record of `threats` as the consumer hands it over. */

@@ -1,0 +1,73 @@
+import { messageOf } from '../runtime/errors.ts'
+import type { Log } from '../runtime/log.ts'
+import type { AuditEntry, AuditStore } from './store/audit.ts'
+
+const BATCH = 200
+const DAY_MS = 86_400_000
+
+interface AuditPublisherDeps {
+  readonly store: Pick<AuditStore, 'unpublishedAudit' | 'markAuditPublished' | 'forgetAudit'>
+  /** Writes entries where others read them, in order; resolves when they are durable there. */
+  readonly publish: (entries: readonly AuditEntry[]) => Promise<void>
+  /** How often it looks for new entries, in ms. */
+  readonly intervalMs: number
+  /** Published entries are kept in the store for so many days. */
+  readonly keptDays: number
+  readonly log: Log
+  /** In ms since 1970 (UTC). */
+  readonly now: () => number
+}
+
+/** Carries the audit log out of the store. */
+export interface AuditPublisher {
+  /** Publishes what is there, once more, and ends. */
+  close(): Promise<void>
+}
+
+/**
+ * Publishes each entry of the audit log at least once: what was written to the store is published by whichever gateway
+ * looks next, also when the one that wrote it is gone. Two that look at the same moment may both publish an entry, whose id
+ * tells. While that fails, entries wait in the store.
+ */
+export const startAuditPublisher = (deps: AuditPublisherDeps): AuditPublisher => {
+  const { store, log, now } = deps
+  let running: Promise<void> | undefined
+  let isFailing = false
+  let forgottenAt = now() - DAY_MS
+
+  const drain = async () => {
+    for (;;) {
+      const entries = await store.unpublishedAudit(BATCH)
+      if (entries.length === 0) break
+      await deps.publish(entries)
+      await store.markAuditPublished(entries.map(({ id }) => id))
+    }
+    if (now() - forgottenAt < DAY_MS) return
+    forgottenAt = now()
+    await store.forgetAudit(now() - deps.keptDays * DAY_MS)
+  }
+  const run = (): Promise<void> => {
+    running ??= drain()
+      .then(() => {
+        if (isFailing) log.info('the audit log is published again')
+        isFailing = false
+      })
+      .catch((error: unknown) => {
+        if (!isFailing) log.error({ problem: messageOf(error) }, 'the audit log waits to be published')
+        isFailing = true
+      })
+      .finally(() => {
+        running = undefined
+      })
+    return running
+  }
+
+  const timer = setInterval(run, deps.intervalMs)
+  return {
+    close: async () => {
+      clearInterval(timer)
+      await running
+      await run()
+    },
+  }
+}
