@@ -46,7 +46,7 @@ export const startAuditPublisher = (deps: AuditPublisherDeps): AuditPublisher =>
     forgottenAt = now()
     await store.forgetAudit(now() - deps.keptDays * DAY_MS)
   }
-  const run = (): Promise<void> => {
+  const run = (): void => {
     running ??= drain()
       .then(() => {
         if (isFailing) log.info('the audit log is published again')
@@ -59,7 +59,6 @@ export const startAuditPublisher = (deps: AuditPublisherDeps): AuditPublisher =>
       .finally(() => {
         running = undefined
       })
-    return running
   }
 
   const timer = setInterval(run, deps.intervalMs)
@@ -67,7 +66,8 @@ export const startAuditPublisher = (deps: AuditPublisherDeps): AuditPublisher =>
     close: async () => {
       clearInterval(timer)
       await running
-      await run()
+      run()
+      await running
     },
   }
 }
