@@ -64,6 +64,13 @@ describe('ingest', () => {
     })
   })
 
+  it('makes two events of equal lines: they may be two attempts', async () => {
+    const [first, second, ...more] = (await run([record(CANARY, 1), record(CANARY, 2)])).map(eventOf)
+    expect(more).toEqual([])
+    expect([first?.id, second?.id]).toEqual(['raw-events-2-1', 'raw-events-2-2'])
+    expect({ ...second, id: '', origin: null }).toEqual({ ...first, id: '', origin: null })
+  })
+
   it('keeps the order of good and bad records and of the events in one', async () => {
     const outputs = await run([
       record(CANARY, 1),
