@@ -4,7 +4,7 @@ import type { Observation } from '../detector.ts'
 import type { JudgedEvent } from './event-fields.ts'
 import { portClass } from './ports.ts'
 import { decay, FAST_HALF_LIFE_MS, SLOW_HALF_LIFE_MS, setText } from './state.ts'
-import { type TextStats, textStats } from './text.ts'
+import { logOfCount, type TextStats, textStats } from './text.ts'
 
 /** Raised by one whenever a feature is computed differently under the same name: models of before are then refused. */
 const FEATURE_VERSION = 1
@@ -49,7 +49,7 @@ const size = (value: number | null): number =>
 
 const flag = (value: boolean): number => (value ? 1 : 0)
 
-const lengthOf = (text: string | null): number => (text === null ? ABSENT : Math.log1p(text.length))
+const lengthOf = (text: string | null): number => (text === null ? ABSENT : logOfCount(text.length))
 
 /** 0 when the entity has it in its set, 1 when it is new for it, absent when the event has none or is the first. */
 const isNew = <T>(set: readonly T[] | undefined, member: T | null): number =>
@@ -117,10 +117,10 @@ const FEATURES: readonly Feature[] = [
     doc: 'ln(1 + failures, half-life 1 h).',
     of: v => counter(v.before?.failuresSlow, v.slow),
   },
-  { name: 'ports', doc: 'ln(1 + distinct ports).', of: v => Math.log1p(v.before?.ports.length ?? 0) },
-  { name: 'hosts', doc: 'ln(1 + distinct targets).', of: v => Math.log1p(v.before?.hosts.length ?? 0) },
-  { name: 'users', doc: 'ln(1 + distinct user names).', of: v => Math.log1p(v.before?.users.length ?? 0) },
-  { name: 'types', doc: 'ln(1 + distinct event types).', of: v => Math.log1p(v.before?.types.length ?? 0) },
+  { name: 'ports', doc: 'ln(1 + distinct ports).', of: v => logOfCount(v.before?.ports.length ?? 0) },
+  { name: 'hosts', doc: 'ln(1 + distinct targets).', of: v => logOfCount(v.before?.hosts.length ?? 0) },
+  { name: 'users', doc: 'ln(1 + distinct user names).', of: v => logOfCount(v.before?.users.length ?? 0) },
+  { name: 'types', doc: 'ln(1 + distinct event types).', of: v => logOfCount(v.before?.types.length ?? 0) },
   {
     name: 'new_port',
     doc: '1 when the entity has not used the port before.',

@@ -20,7 +20,8 @@ export const SET_LIMIT = 64
 export const TEXT_LIMIT = 128
 
 /** What is left of a weight of 1 after `ms`, by exponential decay with this half-life; 1 at 0, never negative. */
-export const decay = (ms: number, halfLifeMs: number): number => Math.exp((-Math.LN2 * ms) / halfLifeMs)
+export const decay = (ms: number, halfLifeMs: number): number =>
+  ms === 0 ? 1 : Math.exp((-Math.LN2 * ms) / halfLifeMs)
 
 /** The target of an event: its address, else its host name. */
 const targetOf = (event: JudgedEvent): string | null => event.dstIp ?? event.dstHost
@@ -32,10 +33,19 @@ const targetOf = (event: JudgedEvent): string | null => event.dstIp ?? event.dst
 export const setText = (text: string): string => text.slice(0, TEXT_LIMIT).toWellFormed()
 
 const withMember = <T>(set: readonly T[], member: T | null): readonly T[] => {
-  if (member === null || (set.length > 0 && set[set.length - 1] === member)) return set
-  const rest = set.filter(each => each !== member)
-  rest.push(member)
-  return rest.length > SET_LIMIT ? rest.slice(rest.length - SET_LIMIT) : rest
+  if (member === null) return set
+  const last = set.length - 1
+  // Most likely it is the latest one, or has been here not long ago.
+  const at = set.lastIndexOf(member)
+  if (at >= 0 && at === last) return set
+  const next = at < 0 && set.length >= SET_LIMIT ? set.slice(set.length - SET_LIMIT + 1) : set.slice()
+  if (at < 0) {
+    next.push(member)
+    return next
+  }
+  for (let i = at; i < last; i++) next[i] = next[i + 1] as T
+  next[last] = member
+  return next
 }
 
 const EMPTY: Omit<Behaviour, 'firstTime' | 'lastTime'> = {
