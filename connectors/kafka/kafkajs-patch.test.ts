@@ -187,6 +187,72 @@ describe('an answer to a fetch', () => {
   })
 })
 
+describe('records that are read', () => {
+  const Long = require('kafkajs/src/utils/long.js') as { fromValue(value: unknown): unknown }
+  const Batch = require('kafkajs/src/consumer/batch.js') as new (
+    topic: string,
+    fetchedOffset: string,
+    data: object,
+  ) => { readonly messages: readonly { readonly offset: string }[] }
+
+  const encodeRecords = async (timestamps: readonly number[], firstOffset: string): Promise<Buffer> => {
+    const records = new Encoder()
+    const [firstTimestamp = 0] = timestamps
+    for (const [offsetDelta, timestamp] of timestamps.entries())
+      addRecord({ offsetDelta, timestampDelta: timestamp - firstTimestamp, key: null, value: null }, records)
+    const rest = { records, recordCount: timestamps.length, lastOffsetDelta: timestamps.length - 1 }
+    return (await RecordBatch({ firstOffset, firstTimestamp, ...rest })).buffer
+  }
+
+  const batchOf = async (bytes: Buffer, fetched: string) => {
+    const { records } = await decodeBatch(new Decoder(bytes))
+    return new Batch('t', fetched, { partition: 0, messages: records, abortedTransactions: [] })
+  }
+
+  it.each([
+    ['usual', [1_700_000_000_000, 1_700_000_000_001, 1_699_999_999_000, 1_700_100_000_000], '41'],
+    ['far apart', [0, Number.MAX_SAFE_INTEGER, -1, -8.64e15, 2 ** 31, 2 ** 48, 2 ** 49], '0'],
+    ['behind what a number holds', [5, 6, 7], '9223372036854775000'],
+  ])('have their offsets and timestamps, %s ones', async (_what, timestamps, firstOffset) => {
+    const { records } = await decodeBatch(new Decoder(await encodeRecords(timestamps, firstOffset)))
+    expect(records.map(each => (each as unknown as WrittenRecord).timestamp)).toEqual(timestamps.map(String))
+    expect(records.map(each => each.offset)).toEqual(
+      timestamps.map((_, i) => String(BigInt(firstOffset) + BigInt(i))),
+    )
+  })
+
+  it('do not each cost big integers', async () => {
+    const longsFor = async (count: number): Promise<number> => {
+      const bytes = await encodeRecords(
+        Array.from({ length: count }, (_, i) => 1_700_000_000_000 + i * 7),
+        '1000',
+      )
+      const { fromValue } = Long
+      let made = 0
+      Long.fromValue = value => {
+        made++
+        return fromValue.call(Long, value)
+      }
+      try {
+        await batchOf(bytes, '1000')
+      } finally {
+        Long.fromValue = fromValue
+      }
+      return made
+    }
+    expect(await longsFor(1_000)).toBe(await longsFor(10))
+  })
+
+  it('begin at the offset that was asked for', async () => {
+    const bytes = await encodeRecords([1, 1, 1, 1], '10')
+    const offsets = async (fetched: string) =>
+      (await batchOf(bytes, fetched)).messages.map(each => each.offset)
+    expect(await offsets('12')).toEqual(['12', '13'])
+    expect(await offsets('9')).toEqual(['10', '11', '12', '13'])
+    expect(await offsets('14')).toEqual([])
+  })
+})
+
 describe('a send of many messages', () => {
   const group = require('kafkajs/src/producer/groupMessagesPerPartition.js') as (input: {
     topic: string

@@ -28,13 +28,21 @@ export const isEmpty = (value: unknown): boolean =>
 /** The value without anything empty in it: OCSF leaves an attribute out rather than writing null or "". */
 export const compact = (value: unknown): unknown => {
   if (typeof value === 'string') return value.toWellFormed()
-  if (Array.isArray(value)) return value.map(compact).filter(item => !isEmpty(item))
   if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(
-    Object.entries(value)
-      .map(([key, item]) => [key, compact(item)] as const)
-      .filter(([, item]) => !isEmpty(item)),
-  )
+  if (Array.isArray(value)) {
+    const items: unknown[] = []
+    for (const each of value) {
+      const item = compact(each)
+      if (!isEmpty(item)) items.push(item)
+    }
+    return items
+  }
+  const kept: Record<string, unknown> = {}
+  for (const key of Object.keys(value)) {
+    const item = compact((value as Json)[key])
+    if (!isEmpty(item)) kept[key] = item
+  }
+  return kept
 }
 
 /** A text of at most so many UTF-16 units, and a mark where something was lost. */

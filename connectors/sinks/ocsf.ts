@@ -39,14 +39,16 @@ const OBSERVABLES = {
 /** The event with its texts bounded; `truncated` says whether anything was lost. */
 const bounded = (event: Event): { event: Event; truncated: boolean } => {
   let truncated = false
-  const entries = Object.entries(event).map(([key, value]) => {
-    if (typeof value !== 'string') return [key, value] as const
+  const copy: Record<string, unknown> = { ...event }
+  for (const key of Object.keys(copy)) {
+    const value = copy[key]
+    if (typeof value !== 'string') continue
     const text = cut(value, key === 'original' ? RAW_DATA_CHARS : TEXT_CHARS)
     if (text !== value) truncated = true
     // A source that writes "" for "absent" must not make OCSF objects that lack what they require.
-    return [key, text === '' && key !== 'original' ? null : text] as const
-  })
-  return { event: Object.fromEntries(entries) as unknown as Event, truncated }
+    copy[key] = text === '' && key !== 'original' ? null : text
+  }
+  return { event: copy as unknown as Event, truncated }
 }
 
 const endpoint = (ip: string | null, port: number | null, rest: Json = {}): Json | undefined => {

@@ -179,6 +179,10 @@ export const writeFeatures = ({ event, before }: Observation, out: Float32Array,
 /** The rows of observations, one after another: observations × {@link FEATURE_COUNT} values. */
 export const featureRows = (observations: readonly Observation[]): Float32Array<ArrayBuffer> => {
   const rows = new Float32Array(observations.length * FEATURE_COUNT)
-  for (const [i, observation] of observations.entries()) writeFeatures(observation, rows, i * FEATURE_COUNT)
+  let at = 0
+  for (const observation of observations) {
+    writeFeatures(observation, rows, at)
+    at += FEATURE_COUNT
+  }
   return rows
 }

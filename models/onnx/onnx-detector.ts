@@ -80,12 +80,12 @@ export const createOnnxDetector = async ({
           `model ${manifest.version} scores event ${observation.event.id} ${score}, not 0 to 1`,
         )
       const modelScores: Record<string, number> = {}
-      for (const [i, name] of models.entries())
-        modelScores[name] = scored.models[row * models.length + i] ?? Number.NaN
+      let at = row * models.length
+      for (const name of models) modelScores[name] = scored.models[at++] ?? Number.NaN
       if (score < explainFrom)
         return { score, severity: severityOf(score, manifest), modelScores, contributions: [] }
-      const at = FEATURE_COUNT * explained++
-      const amounts = scored.contributions.subarray(at, at + FEATURE_COUNT)
+      const from = FEATURE_COUNT * explained++
+      const amounts = scored.contributions.subarray(from, from + FEATURE_COUNT)
       return {
         score,
         severity: severityOf(score, manifest),
