@@ -1,8 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Job as BullJob, Queue, UnrecoverableError, Worker } from 'bullmq'
 import type { SectionValues } from '../runtime/config.ts'
 import { messageOf, SentinelError, toSentinelError } from '../runtime/errors.ts'
 import type { Log } from '../runtime/log.ts'
-import { createQueueClient, type redisConfig } from './redis.ts'
+import { createQueueConnection, type redisConfig } from './redis.ts'
 
 /** Where a queue is. The two ends of one queue have the same. */
 export interface QueuePlace {
@@ -62,13 +63,13 @@ const reached = async <T>(work: Promise<T>): Promise<T> => {
 /** Opens a queue to add jobs to. Resolves when Redis has answered; throws NS_SERVICE_UNREACHABLE when it does not. */
 export const createQueue = async <T>(options: QueueOptions): Promise<JobQueue<T>> => {
   const { name, log } = options
-  const client = createQueueClient(options.redis, 'adder')
+  const { client, disconnect } = createQueueConnection(options.redis, 'adder')
   const complain = connectionLog(log, `queue ${name}`)
   client.on('error', complain.error).on('ready', complain.ready)
   try {
     await reached(client.connect())
   } catch (error) {
-    client.disconnect()
+    disconnect()
     throw error
   }
   const kept = { age: Math.ceil(options.keptMs / 1000), count: KEPT_JOBS }
@@ -110,8 +111,8 @@ export const createQueue = async <T>(options: QueueOptions): Promise<JobQueue<T>
       }
     },
     close: async () => {
+      disconnect()
       await queue.close()
-      client.disconnect()
     },
   }
 }
@@ -134,7 +135,7 @@ interface WorkerOptions<T> extends QueuePlace {
   /**
    * Does a job, at least once: one whose process is killed is done again. A retriable error is tried again later, after
    * its `retryAfterMs` when it has one; any other gives the job up, which is kept with the reason. The signal aborts when
-   * the worker closes.
+   * the worker closes and the job has not ended within 5 s.
    */
   readonly run: (job: Job<T>, signal: AbortSignal) => Promise<void>
   /** Called when Redis has taken note of the outcome. */
@@ -146,9 +147,14 @@ interface WorkerOptions<T> extends QueuePlace {
 /** A process that is killed while it works on a job holds it for this long, in ms. */
 const LOCK_MS = 15_000
 const STALL_CHECK_MS = 5_000
+const GRACE_MS = 5_000
+/** How long Redis may take, at closing, to take note of what was done, in ms. */
+const NOTE_MS = 2_000
 /** How often a job may be taken from a killed process before it is given up: a crash of the process is not its fault. */
 const STALLS = 1_000
 const MOST_WAIT_MS = 3_600_000
+
+const pause = (ms: number): Promise<void> => sleep(ms, undefined, { ref: false })
 
 /** When an error says how long to wait before the next attempt. */
 const retryAfterMsOf = (error: unknown): number | undefined =>
@@ -178,42 +184,48 @@ const jobOf = <T>({ id, data, attemptsMade }: BullJob<T, void, string>, done: nu
   attempt: attemptsMade + 1 - done,
 })
 
-/** Logs a lost connection once, and its return, where the client reports each attempt to connect. */
+/** Logs what goes wrong with a connection when it changes, where the client reports it at each attempt to connect. */
 const connectionLog = (log: Log, what: string) => {
-  let lost = false
+  let last: string | undefined
   return {
     error: (error: unknown) => {
-      if (!lost) log.warn({ problem: messageOf(error) }, `${what}: redis is unreachable`)
-      lost = true
+      const problem = messageOf(error)
+      if (problem !== last) log.warn({ problem }, `${what}: trouble with redis`)
+      last = problem
     },
     ready: () => {
-      if (lost) log.info(`${what}: redis is back`)
-      lost = false
+      if (last !== undefined) log.info(`${what}: redis is back`)
+      last = undefined
     },
   }
 }
 
 /** The end of a queue that does the jobs. */
 export interface JobWorker {
-  /** Takes no further job, aborts the signal of those in hand, and resolves when they have ended. */
+  /** Takes no further job, and resolves when those in hand have ended; after 5 s their signal aborts. */
   close(): Promise<void>
 }
 
 /** Starts doing the jobs of a queue, of this process and of others. While Redis is away it waits. */
 export const createWorker = <T>(options: WorkerOptions<T>): JobWorker => {
   const { name, run, onOutcome, log, firstWaitMs = 1_000 } = options
-  const client = createQueueClient(options.redis, 'worker')
+  const { client, isUp, disconnect } = createQueueConnection(options.redis, 'worker')
   const closing = new AbortController()
+  const inHand = new Set<Promise<void>>()
   const complain = connectionLog(log, `worker of ${name}`)
   const worker = new Worker<T, void, string>(
     name,
     async job => {
+      const work = run(jobOf(job, 0), closing.signal)
+      inHand.add(work)
       try {
-        await run(jobOf(job, 0), closing.signal)
+        await work
       } catch (error) {
         const problem = toSentinelError(error)
         if (problem.outcome === 'retriable') throw error
         throw new UnrecoverableError(problem.message)
+      } finally {
+        inHand.delete(work)
       }
     },
     {
@@ -244,9 +256,13 @@ export const createWorker = <T>(options: WorkerOptions<T>): JobWorker => {
   })
   return {
     close: async () => {
-      closing.abort()
-      await worker.close()
-      client.disconnect()
+      await worker.pause(true)
+      const timer = setTimeout(() => closing.abort(), GRACE_MS)
+      await Promise.allSettled(inHand)
+      clearTimeout(timer)
+      // Without Redis nothing can take note of what was done, and the library would wait for it for ever.
+      await Promise.race([worker.close(!isUp()), pause(NOTE_MS)])
+      disconnect()
     },
   }
 }

@@ -140,17 +140,41 @@ export const createRedis = async ({ config, log }: RedisDeps): Promise<Redis> =>
   }
 }
 
+/** What the library of queues connects with. */
+export interface QueueConnection {
+  /** Not connected yet. The library makes further connections like it. */
+  readonly client: Client
+  /** Whether every connection that was made like it is up. */
+  isUp(): boolean
+  /** Ends all of them at once. */
+  disconnect(): void
+}
+
 /**
- * A client for the library of queues, not connected yet: for a `worker`, which waits as long as Redis is away, or for an
- * `adder`, whose commands fail at once then.
+ * The connection of one end of a queue: of a `worker`, which waits as long as Redis is away, or of an `adder`, whose
+ * commands fail at once then.
  */
-export const createQueueClient = (
+export const createQueueConnection = (
   { url }: SectionValues<typeof redisConfig>,
   purpose: 'adder' | 'worker',
-): Client => {
-  if (purpose === 'adder') return new Client(url, options)
+): QueueConnection => {
   const { lazyConnect, connectTimeout, retryStrategy } = options
-  return new Client(url, { lazyConnect, connectTimeout, retryStrategy, maxRetriesPerRequest: null })
+  const patient = { lazyConnect, connectTimeout, retryStrategy, maxRetriesPerRequest: null }
+  const client = purpose === 'adder' ? new Client(url, options) : new Client(url, patient)
+  const duplicates: Client[] = []
+  const duplicate = client.duplicate.bind(client)
+  client.duplicate = override => {
+    const another = duplicate(override)
+    duplicates.push(another)
+    return another
+  }
+  return {
+    client,
+    isUp: () => duplicates.every(({ status }) => status === 'ready'),
+    disconnect: () => {
+      for (const each of [client, ...duplicates]) each.disconnect()
+    },
+  }
 }
 
 const unreachable = (cause: unknown): SentinelError =>

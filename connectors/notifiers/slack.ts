@@ -9,7 +9,7 @@ export const slackConfig = section('slack', {
   url: setting(
     'NOTIFY_SLACK_URL',
     z.url({ protocol: /^https?$/ }).optional(),
-    'Incoming webhook of Slack, or of what takes its format (Mattermost, Rocket.Chat), that gets notifications.',
+    'Incoming webhook of Slack that gets notifications.',
     { secret: true },
   ),
 })

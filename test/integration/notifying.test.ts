@@ -101,6 +101,29 @@ describe('notification', () => {
     expect([...new Set(told(hook.requests))]).toEqual(['a 1', 'b 1', 'c 1'])
   })
 
+  it('lets what is being sent end when it closes, and closes while Redis is away', async () => {
+    const system = await createNotifyingSystem()
+    const proxy = await startTcpProxy(services().redisUrl)
+    cleanUp(() => proxy.close())
+    const answer = Promise.withResolvers<void>()
+    const hook = await receiver(
+      (_, response) => void answer.promise.then(() => response.writeHead(204).end()),
+    )
+    const { service, metrics } = await system.start({ ...webhook(hook.url), REDIS_URL: proxy.url })
+    await system.alert({ id: 'a' })
+    await until(() => hook.requests.length === 1)
+    const closed = service.close()
+    answer.resolve()
+    await closed
+    expect(await counted(metrics.notifications, 'sent')).toBe(1)
+    const next = await system.start({ ...webhook(hook.url), REDIS_URL: proxy.url })
+    await system.alert({ id: 'b' })
+    await until(() => hook.requests.length === 2)
+    await proxy.pause()
+    await until(async () => (await next.service.check()).some(({ problem }) => problem !== undefined))
+    await next.service.close()
+  })
+
   it('sends what was queued after Redis was killed and started again', async () => {
     const system = await createNotifyingSystem()
     const redis = await startRedisServer()
