@@ -246,13 +246,11 @@ describe('event_regularity', () => {
 })
 
 describe('an alert under way', () => {
-  const three = rule('event_count', '{gte: 3}', 'rules: [ssh]')
-  const key = groupKey('c', ['ip:203.0.113.9'])
-
-  it('takes every threat of its group, but those that are older than a timespan', () => {
-    const groups = createGroups(new Map([[key, T0 + 10 * MINUTE]]))
-    const fired = [5, 4.9, 20].map(at => correlate(three, threat(at), groups))
-    expect(fired.map(each => each.map(({ evidence }) => evidence.count))).toEqual([[1], [], [1]])
+  it('takes every threat of its group by itself, whenever it happened', () => {
+    const three = rule('event_count', '{gte: 3}', 'rules: [ssh]')
+    const groups = createGroups(new Set([groupKey('c', ['ip:203.0.113.9'])]))
+    const fired = [500, 0, 1000].map(at => correlate(three, threat(at), groups))
+    expect(fired.map(each => each.map(({ evidence }) => evidence.count))).toEqual([[1], [1], [1]])
     expect(groups.windows.size).toBe(0)
   })
 })

@@ -6,10 +6,10 @@ import { addToWindow, countedValue, isFulfilled, shortValue } from './window.ts'
 /** Where correlation keeps what it knows of groups. */
 export interface Groups {
   /**
-   * Latest event time of the alert of this group that is under way; null when there is none. Such an alert takes every
-   * threat of the group, without any window.
+   * Whether an alert of this group is under way: it takes every threat of the group, without any window and whatever its
+   * event time, so that none is lost that would have been an alert by itself.
    */
-  underWay(group: string): number | null
+  isUnderWay(group: string): boolean
   window(group: string): Window | null
   /** Null forgets the window. */
   setWindow(group: string, window: Window | null): void
@@ -86,9 +86,7 @@ export const correlate = (rules: RuleSet, threat: Threat, groups: Groups): Firin
   let due = inOrder(new Set([...matched].flatMap(id => rules.referring(id))))
 
   const fire = (rule: LinkedCorrelation, key: string, { values, parts }: GroupMatch): boolean => {
-    const latest = rule.alerts ? groups.underWay(key) : null
-    if (latest !== null) {
-      if (threat.time < latest - rule.timespanMs) return false
+    if (rule.alerts && groups.isUnderWay(key)) {
       const value = countedValue(rule, threat)
       const counted = value === null ? [] : [value]
       firings.push({ rule, group: key, values, evidence: evidenceOf(threat), counted })

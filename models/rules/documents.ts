@@ -38,13 +38,15 @@ export const readDocuments = (file: string, text: string): RuleDocument[] => {
     return [line, col]
   }
   const parsed = parseAllDocuments(text, { lineCounter, uniqueKeys: true, prettyErrors: false })
-  const documents = [...parsed].filter(each => each.contents !== null || each.errors.length > 0)
-  return documents.map(document => {
+  return [...parsed].flatMap(document => {
     const [error] = document.errors
     if (error !== undefined) throw invalid(file, ...place(error.pos[0]), error.message)
+    const value = document.toJS({ maxAliasCount: 100 }) as unknown
+    // What stands between two lines of dashes, or behind the last of them, may be nothing.
+    if (value === null) return []
     return {
       file,
-      value: document.toJS({ maxAliasCount: 100 }) as unknown,
+      value,
       fail: (path, problem) => {
         const at = path.length === 0 ? '' : `${path.map(String).join('.')}: `
         throw invalid(file, ...place(offsetOf(document, path)), `${at}${problem}`)

@@ -35,6 +35,10 @@ describe('a rule set', () => {
     expect(idsOf(fileOf(serviceRule('ssh'), serviceRule('ftp'), counting('many', 'ftp')))).toEqual(['many'])
   })
 
+  it('passes over documents that are empty', () => {
+    expect(idsOf(`---\n${serviceRule('ssh')}---\n# nothing\n---\n`)).toEqual(['ssh'])
+  })
+
   it('puts a correlation behind those that it stands on', () => {
     const { correlations } = rulesOf(
       fileOf(counting('c', 'b'), counting('b', 'a'), counting('a', 'ssh'), serviceRule('ssh')),

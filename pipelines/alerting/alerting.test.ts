@@ -202,7 +202,7 @@ describe('the end of an alert', () => {
   })
 
   it('is delayed by each threat, however old the event says it is', async () => {
-    const late = threatRecord(31, { time: T0 - MINUTE })
+    const late = threatRecord(31, { time: T0 - 1e9 })
     const alerts = await feed(alertingTask(), [
       ...opening,
       late,

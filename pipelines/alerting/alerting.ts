@@ -157,9 +157,9 @@ const createTask = (deps: AlertingDeps, partition: number): PartitionTask => {
       return
     }
     const firings = correlate(rules, threat, {
-      underWay: group => {
+      isUnderWay: group => {
         const alert = view.alerts.get(group)
-        return alert !== null && isUnderWay(alert) ? alert.evidence.lastSeen : null
+        return alert !== null && isUnderWay(alert)
       },
       window: group => view.windows.get(group),
       setWindow: (group, window) => {

@@ -1,16 +1,16 @@
 import type { Groups } from '../../models/rules/correlate.ts'
 import type { Window } from '../../schemas/generated.ts'
 
-/** Groups in memory, none of which has an alert under way unless it is in `underWay` with its latest event time. */
+/** Groups in memory, none of which has an alert under way unless it is in `underWay`. */
 export const createGroups = (
-  underWay: ReadonlyMap<string, number> = new Map(),
+  underWay: ReadonlySet<string> = new Set(),
 ): Groups & {
   readonly windows: ReadonlyMap<string, Window>
 } => {
   const windows = new Map<string, Window>()
   return {
     windows,
-    underWay: group => underWay.get(group) ?? null,
+    isUnderWay: group => underWay.has(group),
     isSuppressed: () => false,
     window: group => windows.get(group) ?? null,
     setWindow: (group, window) => {
