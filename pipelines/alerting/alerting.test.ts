@@ -106,9 +106,10 @@ describe('alerting', () => {
   it('writes to the partition number of the threats, keyed by the id, stamped as the threat, and to every sink', async () => {
     const sink = { topic: 'alerts.ocsf', encode: (alert: Alert) => Buffer.from(`ocsf ${alert.id}`) }
     const task = alertingTask({ sinks: [sink] })
-    const { outputs } = await task.process([threatRecord(3, { service: 'smb' })])
+    const cause = threatRecord(3, { service: 'smb' })
+    const { outputs } = await task.process([cause])
     const [{ id } = { id: '' }] = alertsOf(outputs)
-    const place = { partition: PARTITION, key: id, timestamp: T0 + 3 * MINUTE }
+    const place = { partition: PARTITION, key: id, timestamp: T0 + 3 * MINUTE, cause }
     expect(outputs).toEqual([
       { topic: 'alerts', value: expect.any(Buffer), ...place },
       { topic: 'alerts.ocsf', value: Buffer.from(`ocsf ${id}`), ...place },
@@ -199,6 +200,13 @@ describe('the end of an alert', () => {
     ])
     expect(story(alerts).slice(2)).toEqual([['three', 3, 'closed', 'closed', 'medium', 6]])
     expect(alerts.at(-1)).toMatchObject({ updatedAt: T0 + 35 * MINUTE, lastSeen: T0 + 5 * MINUTE })
+  })
+
+  it('is not part of the trace of the threat that brings it about', async () => {
+    const task = alertingTask()
+    await feed(task, opening)
+    const { outputs } = await task.process([threatRecord(40, other)])
+    expect(outputs.map(({ topic, cause }) => [topic, cause])).toEqual([['alerts', undefined]])
   })
 
   it('is delayed by each threat, however old the event says it is', async () => {

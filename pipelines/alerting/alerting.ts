@@ -92,13 +92,15 @@ const createTask = (deps: AlertingDeps, partition: number): PartitionTask => {
     }
   }
 
-  const write = (batch: Batch, { alert }: AlertRecord, { timestamp }: Moment) => {
+  /** Writes the latest revision of an alert; `cause` is the record that it was made of, whose trace it carries on. */
+  const write = (batch: Batch, { alert }: AlertRecord, { timestamp }: Moment, cause?: InputRecord) => {
     const output = (topic: string, value: Buffer): OutputRecord => ({
       topic,
       partition,
       key: alert.id,
       value,
       timestamp,
+      ...(cause === undefined ? {} : { cause }),
     })
     batch.outputs.push(
       output(topics.alerts, codecs.alert.encode(alert)),
@@ -114,14 +116,15 @@ const createTask = (deps: AlertingDeps, partition: number): PartitionTask => {
     before: AlertRecord | null,
     after: AlertRecord,
     moment: Moment,
+    cause: InputRecord,
   ) => {
     if (after === before) return
     const closed = batch.view.setAlert(group, after, moment)
-    if (after.alert.revision !== before?.alert.revision) write(batch, after, moment)
+    if (after.alert.revision !== before?.alert.revision) write(batch, after, moment, cause)
     for (const each of closed) write(batch, each, moment)
   }
 
-  const fire = (batch: Batch, firing: Firing, threat: Threat, moment: Moment) => {
+  const fire = (batch: Batch, firing: Firing, threat: Threat, moment: Moment, cause: InputRecord) => {
     const before = batch.view.alerts.get(firing.group)
     const after =
       before === null
@@ -129,7 +132,7 @@ const createTask = (deps: AlertingDeps, partition: number): PartitionTask => {
         : isUnderWay(before)
           ? growAlert(before, firing, threat, moment)
           : reopenAlert(before, firing, moment)
-    put(batch, firing.group, before, after, moment)
+    put(batch, firing.group, before, after, moment, cause)
   }
 
   /** Rules that pass over a threat; undefined when all of them do. */
@@ -168,7 +171,7 @@ const createTask = (deps: AlertingDeps, partition: number): PartitionTask => {
       },
       isSuppressed: (rule: LinkedCorrelation) => ruled.has(rule.id) || ruled.has(rule.name),
     })
-    for (const firing of firings) fire(batch, firing, threat, moment)
+    for (const firing of firings) fire(batch, firing, threat, moment, record)
   }
 
   const takeDecision = async (batch: Batch, record: InputRecord) => {
@@ -193,7 +196,7 @@ const createTask = (deps: AlertingDeps, partition: number): PartitionTask => {
       const after = decideAlert(alert, decision, moment)
       // Nothing that was gathered for opening it again is counted twice.
       if (isUnderWay(after)) view.windows.delete(group)
-      put(batch, group, alert, after, moment)
+      put(batch, group, alert, after, moment, record)
       return
     }
   }
