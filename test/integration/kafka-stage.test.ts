@@ -139,6 +139,59 @@ describe('a stage', () => {
     expect(await outputs(topics)).toEqual(expectedCounts(load(5, 10)))
   })
 
+  it('commits the batch in hand before it closes, and takes no other', async () => {
+    const topics = await makeCountingTopics(testKafka(), 1)
+    const [reached, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    let batches = 0
+    const before = () => {
+      batches++
+      reached.resolve()
+      return gate.promise
+    }
+    const { service } = await run(testKafka(), countingStage(topics, { before }))
+    await produce(topics.input, { a: 5 })
+    await reached.promise
+    await produce(topics.input, { b: 5 })
+    const closed = service.close()
+    gate.resolve()
+    await closed
+    const done = await outputs(topics)
+    expect(done).toContain('a:1')
+    expect(batches).toBe(1)
+    await run(testKafka(), countingStage(topics))
+    await drained(topics.group, topics.input)
+    expect(await outputs(topics)).toEqual(expectedCounts({ a: 5, b: 5 }))
+  })
+
+  it('closes in the middle of reading its state back, which is then as it was', async () => {
+    const topics = await makeCountingTopics(testKafka(), 1)
+    const stage = countingStage(topics)
+    const first = await run(testKafka(), stage)
+    await produce(topics.input, { a: 5 })
+    await drained(topics.group, topics.input)
+    await first.service.close()
+    const [reached, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+    const slow: Stage = {
+      ...stage,
+      createTask: partition => ({
+        ...stage.createTask(partition),
+        restore: () => {
+          reached.resolve()
+          return gate.promise
+        },
+      }),
+    }
+    const second = await run(testKafka(), slow)
+    await reached.promise
+    await produce(topics.input, { a: 5 })
+    const closed = second.service.close()
+    gate.resolve()
+    await closed
+    await run(testKafka(), stage)
+    await drained(topics.group, topics.input)
+    expect(await outputs(topics)).toEqual(expectedCounts({ a: 10 }))
+  })
+
   it('that was thought dead can write nothing any more, and takes its place again', async () => {
     const [broker = ''] = services().kafkaBrokers
     const proxy = await startProxy(broker)
