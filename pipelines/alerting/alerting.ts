@@ -265,4 +265,5 @@ export const createAlertingStage = (deps: AlertingDeps): Stage => ({
   sideInputs: [deps.topics.decisions],
   changelog: deps.topics.alertState,
   createTask: partition => createTask(deps, partition),
+  tooLarge: deps.deadLetter,
 })
