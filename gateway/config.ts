@@ -4,6 +4,13 @@ import { ISSUER_ALGORITHMS } from './auth/issuer-token.ts'
 
 const DAY_S = 86_400
 
+const MIN_DISTINCT_CHARS = 12
+const PLACEHOLDER = /change.?me|placeholder|example|password|secret/i
+
+/** Keeps out what people write in place of a key. */
+const isUnguessable = (key: string): boolean =>
+  new Set(key).size >= MIN_DISTINCT_CHARS && !PLACEHOLDER.test(key)
+
 /** Settings of the gateway. */
 export const gatewayConfig = section('gateway', {
   host: setting('GATEWAY_HOST', z.string().default('127.0.0.1'), 'Address that the gateway listens on.'),
@@ -51,7 +58,7 @@ export const gatewayConfig = section('gateway', {
   ),
   key: setting(
     'GATEWAY_KEY',
-    z.string().min(32).optional(),
+    z.string().min(32).refine(isUnguessable).optional(),
     'Seals the signing keys in the store; at least 32 random characters, the same for every gateway of a store. ' +
       'When unset, gateway.key in DATA_DIR, which the first gateway makes.',
     { secret: true },

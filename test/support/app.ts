@@ -46,7 +46,11 @@ export const createTestApp = async (
   changes: Partial<AppDeps> = {},
   env: Readonly<Record<string, string>> = {},
 ) => {
-  const identity = await createIdentity(tempDir(), { BOOTSTRAP_ADMIN_PASSWORD: PASSWORD, ...env })
+  const identity = await createIdentity(
+    tempDir(),
+    { BOOTSTRAP_ADMIN_PASSWORD: PASSWORD, ...env },
+    changes.log,
+  )
   open.push(() => identity.store.close())
   const now = changes.now ?? identity.now
   const roles: readonly Role[] = ['viewer', 'analyst', 'auditor']

@@ -6,10 +6,14 @@ import { gatewayConfig } from '../../gateway/config.ts'
 import { openIdentity } from '../../gateway/identity.ts'
 import type { UserStore } from '../../gateway/store/users.ts'
 import { loadConfig } from '../../runtime/config.ts'
-import { silentLog } from '../../runtime/log.ts'
+import { type Log, silentLog } from '../../runtime/log.ts'
 
 /** All that the gateway knows of people, on a store in `directory`, with the system's clock moved by `advance`. */
-export const createIdentity = async (directory: string, env: Readonly<Record<string, string>> = {}) => {
+export const createIdentity = async (
+  directory: string,
+  env: Readonly<Record<string, string>> = {},
+  log: Log = silentLog(),
+) => {
   // Half a second past the full one: how far a token's whole seconds are from the clock does not depend on luck.
   let offset = 500 - (Date.now() % 1000)
   const now = () => Date.now() + offset
@@ -24,7 +28,7 @@ export const createIdentity = async (directory: string, env: Readonly<Record<str
     settings: loadConfig({ gateway: gatewayConfig }, settings).gateway,
     dataDir: directory,
     announce: () => undefined,
-    log: silentLog(),
+    log,
     now,
   })
   return {

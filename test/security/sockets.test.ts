@@ -1,0 +1,195 @@
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { describe, expect, it } from '@jest/globals'
+import {
+  logIn,
+  openDeafSocket,
+  openForeignSocket,
+  post,
+  startTestGateway,
+  threatRecord,
+  tryUpgrade,
+} from '../support/gateway.ts'
+import { unique, until } from '../support/services.ts'
+import { tempDir } from '../support/temp.ts'
+import { makeThreat } from '../support/threats.ts'
+
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
+
+const start = async (options: Partial<Parameters<typeof startTestGateway>[0]> = {}) => {
+  const made = await startTestGateway({ dataDir: tempDir(), prefix: unique('socket'), ...options })
+  const { accessToken, refreshToken } = await logIn(made.url)
+  const headers = bearer(accessToken)
+  const getTicket = async (origin: string) => {
+    const response = await post(made.url, '/auth/ticket', {}, { ...headers, origin })
+    const { ticket } = (await response.json()) as { ticket: string }
+    return { 'sec-websocket-protocol': `netsentinel.v1, ticket.${ticket}` }
+  }
+  const upgrade = async (given: Record<string, string>, path?: string) =>
+    (await tryUpgrade(made.url, given, path)).status
+  return { ...made, accessToken, refreshToken, headers, getTicket, upgrade }
+}
+
+describe('an upgrade', () => {
+  it('41: is for exactly the origins that are listed, before anything is upgraded', async () => {
+    const { headers, upgrade, getTicket } = await start({ env: { GATEWAY_ORIGINS: 'https://soc.example' } })
+    expect(await upgrade({ ...headers, origin: 'https://soc.example' })).toBe(101)
+    for (const origin of [
+      'null',
+      '',
+      'http://soc.example',
+      'https://soc.example:8443',
+      'https://SOC.example',
+      'https://evil-soc.example',
+      'https://soc.example.evil',
+      'https://evil.example/https://soc.example',
+      'https://soc.example/',
+    ]) {
+      expect([origin, await upgrade({ ...headers, origin })]).toEqual([origin, 403])
+    }
+    // Without an Origin there must be a bearer: neither a cookie nor a ticket will do.
+    expect(await upgrade({ cookie: 'a=b' })).toBe(401)
+    expect(await upgrade(await getTicket('https://soc.example'))).toBe(401)
+  })
+
+  it('42: takes no credential from the address', async () => {
+    const { accessToken, headers, upgrade, url } = await start()
+    for (const name of ['token', 'access_token', 'ticket', 'jwt', 'authorization']) {
+      expect(await upgrade({}, `/ws?${name}=${accessToken}`)).toBe(400)
+      expect(await upgrade(headers, `/ws?${name}=${accessToken}`)).toBe(400)
+      expect((await fetch(`${url}/auth/me?${name}=${accessToken}`)).status).toBe(401)
+    }
+    expect(await upgrade({}, `/ws/${accessToken}`)).toBe(404)
+  })
+
+  it('43: takes a ticket once, for its origin, within half a minute, and not after a logout', async () => {
+    let ahead = 0
+    const { url, upgrade, getTicket, headers } = await start({ now: () => Date.now() + ahead })
+    const good = await getTicket(url)
+    expect(await upgrade({ ...good, origin: url })).toBe(101)
+    expect(await upgrade({ ...good, origin: url })).toBe(401)
+    const foreign = await getTicket('https://evil.example')
+    expect(await upgrade({ ...foreign, origin: url })).toBe(401)
+    const late = await getTicket(url)
+    ahead = 30_000
+    expect(await upgrade({ ...late, origin: url })).toBe(401)
+    expect((await post(url, '/auth/ticket', {})).status).toBe(401)
+    const left = await getTicket(url)
+    await post(url, '/auth/logout', {}, headers)
+    expect(await upgrade({ ...left, origin: url })).toBe(401)
+  })
+
+  it('44: is refused without valid credentials, however they are shown', async () => {
+    const { accessToken, refreshToken, upgrade, headers } = await start()
+    const attempts: Record<string, string>[] = [
+      {},
+      { authorization: 'Bearer ' },
+      { authorization: `Basic ${Buffer.from('admin:x').toString('base64')}` },
+      { authorization: accessToken },
+      bearer(refreshToken),
+      bearer(`${accessToken}x`),
+      { cookie: `accessToken=${accessToken}` },
+      { 'sec-websocket-protocol': accessToken },
+      { 'sec-websocket-protocol': `netsentinel.v1, ${accessToken}` },
+      { 'x-access-token': accessToken },
+    ]
+    for (const attempt of attempts) expect([attempt, await upgrade(attempt)]).toEqual([attempt, 401])
+    expect(await upgrade(headers)).toBe(101)
+  })
+
+  it.each(['', 'GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websoc'])(
+    '44: that is not finished is cut within 10 s: %j',
+    async text => {
+      const { gateway } = await start()
+      const socket = connect(gateway.port, '127.0.0.1')
+      await once(socket, 'connect')
+      socket.write(text)
+      socket.resume()
+      const began = performance.now()
+      await once(socket, 'close')
+      expect(performance.now() - began).toBeLessThan(10_000)
+    },
+  )
+
+  it('50: beyond the sockets that a gateway takes is refused', async () => {
+    const { upgrade, headers, url } = await start({ env: { GATEWAY_MAX_SOCKETS: '1' } })
+    const socket = await openForeignSocket(url, { headers })
+    expect(await upgrade(headers)).toBe(503)
+    await socket.close()
+  })
+})
+
+describe('a socket', () => {
+  it('46: is closed with a code of its own when its token has expired', async () => {
+    let ahead = 0
+    const { url, headers } = await start({ now: () => Date.now() + ahead })
+    const socket = await openForeignSocket(url, { headers })
+    ahead = 900_000 + 5_500
+    expect(await socket.closed).toBe(4010)
+  })
+
+  it('49: takes no frame of over 64 KiB, and nothing in a message reaches a prototype', async () => {
+    const { url, headers } = await start()
+    const socket = await openForeignSocket(url, { headers })
+    socket.socket.send('{"type":"subscribe","channel":"threats","__proto__":{"polluted":true}}')
+    socket.socket.send('{"__proto__":{"type":"ping"}}')
+    socket.socket.send(`${'['.repeat(30_000)}${']'.repeat(30_000)}`)
+    socket.send({ type: 'ping' })
+    await until(() => socket.messages.at(-1)?.type === 'pong')
+    expect(({} as { polluted?: boolean }).polluted).toBeUndefined()
+    expect(socket.messages.filter(({ type }) => type === 'error').length).toBeGreaterThanOrEqual(2)
+    socket.socket.send('x'.repeat(65_537))
+    expect(await socket.closed).toBe(1009)
+  })
+
+  it('50: that sends too much is closed, and need not come back', async () => {
+    const { url, headers } = await start({ env: { GATEWAY_MESSAGES_PER_SECOND: '5' } })
+    const socket = await openForeignSocket(url, { headers })
+    for (let i = 0; i < 20; i += 1) socket.send({ type: 'ping' })
+    expect(await socket.closed).toBe(4501)
+  })
+
+  it('51: that does not read is closed at its cap, and the others get everything', async () => {
+    const { url, gateway, relay, metrics, headers, accessToken } = await start({
+      env: { GATEWAY_QUEUE_BYTES: '262144' },
+    })
+    const healthy = await openForeignSocket(url, { headers })
+    healthy.send({ type: 'subscribe', channel: 'threats' })
+    await until(() => healthy.messages.length === 1)
+    await openDeafSocket(gateway.port, accessToken)
+    const original = 'x'.repeat(30_000)
+    const isClosed = async () =>
+      (await metrics.closes.get()).values.some(({ labels, value }) => labels.code === '4008' && value > 0)
+    let offset = 0
+    while (!(await isClosed())) {
+      expect(offset).toBeLessThan(3_000)
+      const batch = [1, 2, 3, 4].map(next =>
+        threatRecord(offset + next, { event: { ...makeThreat().event, original } }),
+      )
+      offset += batch.length
+      await relay.onBatch(batch)
+      await until(() => healthy.messages.length === offset + 1)
+    }
+  })
+
+  it('52: whose client does not answer pings is closed', async () => {
+    const { gateway, accessToken, metrics } = await start({ env: { GATEWAY_PING_MS: '500' } })
+    await openDeafSocket(gateway.port, accessToken)
+    await until(async () => (await metrics.closes.get()).values.some(({ labels }) => labels.code === '4009'))
+  })
+
+  it('53: is told to come back when the gateway shuts down', async () => {
+    const { url, gateway, headers } = await start()
+    const socket = await openForeignSocket(url, { headers })
+    await gateway.close()
+    expect(await socket.closed).toBe(4001)
+  })
+})
+
+it('54: the WebSocket library is one without the memory disclosure and the denial of service of 2026', () => {
+  const path = new URL('../../node_modules/ws/package.json', import.meta.url)
+  const { version } = JSON.parse(readFileSync(path, 'utf8')) as { version: string }
+  const [major = 0, minor = 0] = version.split('.').map(Number)
+  expect(major > 8 || (major === 8 && minor >= 21)).toBe(true)
+})
