@@ -314,6 +314,8 @@ export interface Evidence {
   readonly techniques: readonly string[]
   /** Distinct sensors, in order of appearance. */
   readonly sensors: readonly string[]
+  /** What happened in the one that scored highest, the first of equals. */
+  readonly title: string
 }
 
 /** Threats that count as one. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { anyEvent, makeEvent } from '../../test/support/events.ts'
-import { makeThreat } from '../../test/support/threats.ts'
+import { makeAlert, makeThreat } from '../../test/support/threats.ts'
 import { createTable } from './watch.ts'
 
 const draw = (options: { columns?: number; rows?: number; colour?: boolean } = {}) => {
@@ -28,6 +28,16 @@ describe('the live table', () => {
     for (const [title, value] of Object.entries(values)) {
       expect(line.indexOf(value)).toBe(header.indexOf(title))
     }
+  })
+
+  it('writes one line a revision of an alert, in the same columns', () => {
+    const { table, lines } = draw()
+    table.addAlert(makeAlert({ change: 'escalated', count: 16, sensors: ['a', 'b'] }))
+    table.addAlert(makeAlert({ change: 'triaged', status: 'resolved', sensors: [], techniques: [] }))
+    expect(lines[1]).toMatch(
+      /^2023-11-14 22:14:20Z {2}high .*ALERT escalated: Brute force \(16\) +a b +T1110$/,
+    )
+    expect(lines[2]).toMatch(/ALERT resolved: Brute force \(3\) +- +-$/)
   })
 
   it('repeats the headings once a screen', () => {

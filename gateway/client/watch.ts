@@ -38,7 +38,8 @@ const COLUMNS: readonly Column[] = [
     title: 'TITLE',
     width: 0,
     value: ({ event }) => event.title,
-    ofAlert: ({ title, change, count }) => `ALERT ${change}: ${title} (${count})`,
+    ofAlert: ({ title, change, status, count }) =>
+      `ALERT ${change === 'triaged' ? status : change}: ${title} (${count})`,
   },
   {
     title: 'SENSOR',

@@ -26,6 +26,7 @@ export const evidenceOf = ({ id, time, score, severity, techniques, event }: Thr
   threatIds: [id],
   techniques: distinct(techniques),
   sensors: event.sensor === null ? [] : [event.sensor],
+  title: event.title,
 })
 
 /** What two groups of threats come to together; those of `later` came in later. */
@@ -38,4 +39,5 @@ export const mergeEvidence = (earlier: Evidence, later: Evidence): Evidence => (
   threatIds: sample([...new Set([...earlier.threatIds, ...later.threatIds])]),
   techniques: distinct([...earlier.techniques, ...later.techniques]),
   sensors: distinct([...earlier.sensors, ...later.sensors]),
+  title: later.score > earlier.score ? later.title : earlier.title,
 })

@@ -41,25 +41,29 @@ const severityOf = (level: Severity, { severity, techniques, count }: Evidence):
 
 const threats = (count: number) => (count === 1 ? '1 threat' : `${count} threats`)
 
-/** Why it is an alert, in words. */
-const reasonOf = (rule: LinkedCorrelation, { count }: Evidence, distinct: number): string => {
+/** What the rule says of the threats, in words. */
+const findingOf = (rule: LinkedCorrelation, { count }: Evidence, distinct: number): string => {
   const names = rule.parts.map(({ written }) => written).join(', ')
   const within = `${rule.count.words} within ${rule.timespan} make an alert`
   switch (rule.type) {
     case 'event_count':
       return rule.count.capacity === 1 && rule.count.holds(1)
-        ? `${threats(count)} (${names}); one is enough for an alert`
-        : `${threats(count)} (${names}); ${within}`
+        ? `${threats(count)} (${names}), one is enough for an alert`
+        : `${threats(count)} (${names}), ${within}`
     case 'value_count':
-      return `${distinct}${distinct < MOST_VALUES ? '' : ' or more'} values of ${rule.field?.name} in ${threats(count)}; ${within}`
+      return `${distinct}${distinct < MOST_VALUES ? '' : ' or more'} values of ${rule.field?.name} in ${threats(count)}, ${within}`
     case 'temporal':
-      return `${rule.count.words} of ${names} within ${rule.timespan}; ${threats(count)}`
+      return `${rule.count.words} of ${names} within ${rule.timespan}, in ${threats(count)}`
     case 'temporal_ordered':
-      return `${names}, in this order within ${rule.timespan}; ${threats(count)}`
+      return `${names}, in this order within ${rule.timespan}, in ${threats(count)}`
     case 'event_regularity':
-      return `${threats(count)} at regular intervals; ${within} when their gaps vary by ${rule.regular?.variation} at most`
+      return `${threats(count)} at regular intervals, ${within}`
   }
 }
+
+/** Why it is an alert, in words. */
+const reasonOf = (rule: LinkedCorrelation, evidence: Evidence, distinct: number): string =>
+  `${findingOf(rule, evidence, distinct)}; ${evidence.count === 1 ? 'it is' : 'most unusual'}: ${evidence.title}`
 
 const union = (a: readonly string[], b: readonly string[]): string[] => [...new Set([...a, ...b])]
 

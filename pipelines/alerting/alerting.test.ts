@@ -48,7 +48,11 @@ describe('alerting', () => {
   it('says what the alert is about', async () => {
     const [opened] = await feed(alertingTask(), [
       threatRecord(0, { id: 'a', sensor: 's1' }, { score: 0.7 }),
-      threatRecord(1, { id: 'b', sensor: 's2', techniques: ['T1078'] }, { score: 0.9, severity: 'high' }),
+      threatRecord(
+        1,
+        { id: 'b', sensor: 's2', techniques: ['T1078'], title: 'Login as root' },
+        { score: 0.9, severity: 'high' },
+      ),
       threatRecord(2, { id: 'c', sensor: 's1' }),
     ])
     expect(opened).toEqual({
@@ -67,7 +71,7 @@ describe('alerting', () => {
       threatIds: ['a', 'b', 'c'],
       sensors: ['s1', 's2'],
       change: 'opened',
-      reason: '3 threats (ssh); 3 or more within 5m make an alert',
+      reason: '3 threats (ssh), 3 or more within 5m make an alert; most unusual: Login as root',
       group: { entity: 'ip:203.0.113.9' },
       field: null,
       values: [],
@@ -94,7 +98,8 @@ describe('alerting', () => {
         values: ['pi', 'root', 'admin'],
         distinct: 3,
         field: 'user',
-        reason: '3 values of user in 4 threats; 3 or more within 10m make an alert',
+        reason:
+          '3 values of user in 4 threats, 3 or more within 10m make an alert; most unusual: SSH login failed',
       },
     ])
     const more = Array.from({ length: 300 }, (_, i) => threatRecord(6, { service: 'ftp', user: `user${i}` }))

@@ -74,6 +74,7 @@ const evidence = {
   threatIds: ['t-1'],
   techniques: [],
   sensors: [],
+  title: 'SSH login failed',
 }
 const alertState: AlertState = {
   id: `alert:${alert.id}`,
