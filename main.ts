@@ -21,6 +21,7 @@ import { ingest } from './pipelines/ingest/command.ts'
 import { replay } from './pipelines/ingest/replay.ts'
 import { notify } from './pipelines/notifying/command.ts'
 import { notifyConfig } from './pipelines/notifying/config.ts'
+import { evaluate } from './pipelines/retraining/evaluate-command.ts'
 import { score } from './pipelines/scoring/command.ts'
 import { diff } from './pipelines/scoring/diff-command.ts'
 import { scoringConfig } from './pipelines/scoring/scoring.ts'
@@ -68,6 +69,7 @@ const COMMANDS: Readonly<Record<string, Command<Config>>> = {
   alert,
   decide,
   rules,
+  evaluate,
   gateway,
   notify,
   replay,

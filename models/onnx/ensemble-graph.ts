@@ -3,7 +3,7 @@ import { calibrationPart, scorePart } from './calibration-graph.ts'
 import { ecodPart } from './ecod-graph.ts'
 import { forestPart } from './forest-graph.ts'
 import { encodeModel, type Graph, type Part } from './graph.ts'
-import { pcaPart } from './pca-graph.ts'
+import { whiteningPart } from './whitening-graph.ts'
 
 /** Name of the input: rows × features, float32. */
 export const INPUT = 'features'
@@ -32,7 +32,7 @@ const judgePart = (ensemble: Ensemble): Part => {
   ]
   return {
     nodes: [
-      { op: 'Concat', inputs: ['forest', 'ecod', 'pca'], outputs: ['own'], attributes: [columns] },
+      { op: 'Concat', inputs: ['forest', 'ecod', 'whitening'], outputs: ['own'], attributes: [columns] },
       ...each.nodes,
       { op: 'ReduceMax', inputs: ['nats'], outputs: ['largest'], attributes: largest },
     ],
@@ -46,17 +46,18 @@ const contributionsPart: Part = {
     {
       op: 'Split',
       inputs: ['nats'],
-      outputs: ['forest_nats', 'ecod_nats', 'pca_nats'],
+      outputs: ['forest_nats', 'ecod_nats', 'whitening_nats'],
       attributes: [columns],
     },
-    ...[['ecod', 'ecod_total', 'ecod_excess'] as const, ['pca', 'pca', 'pca_losses'] as const].flatMap(
-      ([name, total, parts]) => [
-        { op: 'Add', inputs: [total, 'tiny'], outputs: [`${name}_whole`] },
-        { op: 'Div', inputs: [`${name}_nats`, `${name}_whole`], outputs: [`${name}_rate`] },
-        { op: 'Mul', inputs: [parts, `${name}_rate`], outputs: [`${name}_given`] },
-      ],
-    ),
-    { op: 'Add', inputs: ['ecod_given', 'pca_given'], outputs: [OUTPUTS.contributions] },
+    ...[
+      ['ecod', 'ecod_total', 'ecod_excess'] as const,
+      ['whitening', 'whitening_total', 'whitening_excess'] as const,
+    ].flatMap(([name, total, parts]) => [
+      { op: 'Add', inputs: [total, 'tiny'], outputs: [`${name}_whole`] },
+      { op: 'Div', inputs: [`${name}_nats`, `${name}_whole`], outputs: [`${name}_rate`] },
+      { op: 'Mul', inputs: [parts, `${name}_rate`], outputs: [`${name}_given`] },
+    ]),
+    { op: 'Add', inputs: ['ecod_given', 'whitening_given'], outputs: [OUTPUTS.contributions] },
   ],
   constants: [{ name: 'tiny', shape: [1], values: Float32Array.of(TINY) }],
 }
@@ -66,7 +67,11 @@ export const ensembleGraph = (ensemble: Ensemble, metadata: Readonly<Record<stri
   const parts = [
     forestPart(ensemble.forest, INPUT, 'forest'),
     ecodPart(ensemble.ecod, INPUT, { score: 'ecod', total: 'ecod_total', excess: 'ecod_excess' }),
-    pcaPart(ensemble.pca, INPUT, 'pca', 'pca_losses'),
+    whiteningPart(ensemble.whitening, INPUT, {
+      score: 'whitening',
+      total: 'whitening_total',
+      excess: 'whitening_excess',
+    }),
     judgePart(ensemble),
     scorePart('models', 'nats', OUTPUTS.models),
     calibrationPart([ensemble.combined], { name: 'all', input: 'largest', output: 'combined' }),

@@ -3,11 +3,11 @@ import { type Calibration, calibrate, fitCalibration, scoreOfNats } from './cali
 import { type Ecod, explainEcod, scoreEcod, trainEcod } from './ecod.ts'
 import { type IsolationForest, scoreIsolationForest, trainIsolationForest } from './isolation-forest.ts'
 import { type Matrix, takeRows } from './matrix.ts'
-import { explainPca, type Pca, scorePca, trainPca } from './pca.ts'
 import { createRandom, drawNumbers } from './random.ts'
+import { explainWhitening, scoreWhitening, trainWhitening, type Whitening } from './whitening.ts'
 
 /** Names of the models, in the order of their scores. */
-export const ENSEMBLE_MODELS = ['isolationForest', 'ecod', 'pca'] as const
+export const ENSEMBLE_MODELS = ['isolationForest', 'ecod', 'whitening'] as const
 
 /** Models that judge a row together. */
 export interface Ensemble {
@@ -15,7 +15,7 @@ export interface Ensemble {
   readonly features: number
   readonly forest: IsolationForest
   readonly ecod: Ecod
-  readonly pca: Pca
+  readonly whitening: Whitening
   /** From each model's own score to nats, in the order of {@link ENSEMBLE_MODELS}. */
   readonly calibrations: readonly Calibration[]
   /** From the most surprised model's nats to those of the ensemble. */
@@ -37,12 +37,12 @@ export interface EnsembleScores {
 /** Share of the rows that no model is fitted on and that the calibrations are learnt from. */
 const CALIBRATION_SHARE = 0.3
 
-type Members = Pick<Ensemble, 'forest' | 'ecod' | 'pca'>
+type Members = Pick<Ensemble, 'forest' | 'ecod' | 'whitening'>
 
-const ownScores = ({ forest, ecod, pca }: Members, data: Matrix): Float64Array[] => [
+const ownScores = ({ forest, ecod, whitening }: Members, data: Matrix): Float64Array[] => [
   scoreIsolationForest(forest, data),
   scoreEcod(ecod, data),
-  scorePca(pca, data),
+  scoreWhitening(whitening, data),
 ]
 
 /** Nats of each model: models × rows. */
@@ -69,7 +69,7 @@ export const trainEnsemble = (data: Matrix, { seed }: { readonly seed: number })
   const members = {
     forest: trainIsolationForest(fitted, { seed }),
     ecod: trainEcod(fitted),
-    pca: trainPca(fitted),
+    whitening: trainWhitening(fitted),
   }
   const own = ownScores(members, held)
   const calibrations = own.map(fitCalibration)
@@ -82,8 +82,8 @@ export const trainEnsemble = (data: Matrix, { seed }: { readonly seed: number })
  * A forest cannot: it contributes to the score alone.
  */
 const contributionsOf = (
-  { ecod, pca }: Members,
-  [, ecodNats = new Float64Array(), pcaNats = new Float64Array()]: readonly Float64Array[],
+  { ecod, whitening }: Members,
+  [, ecodNats = new Float64Array(), whiteningNats = new Float64Array()]: readonly Float64Array[],
   data: Matrix,
 ): Float64Array => {
   const { rows, features } = data
@@ -98,7 +98,7 @@ const contributionsOf = (
     }
   }
   handOut(ecodNats, explainEcod(ecod, data))
-  handOut(pcaNats, explainPca(pca, data))
+  handOut(whiteningNats, explainWhitening(whitening, data))
   return contributions
 }
 

@@ -24,7 +24,10 @@ export interface IsolationForest {
   readonly normalizer: number
 }
 
-/** Size of a forest. The defaults are those of the paper. */
+/**
+ * Size of a forest. The paper has 100 trees; its scores have settled long before, and 64 of them rank as well in the tables
+ * that were tried, for two thirds of the time.
+ */
 export interface ForestOptions {
   readonly seed: number
   readonly trees?: number
@@ -122,7 +125,7 @@ const splitBetween = (min: number, max: number, random: Random): number => {
  */
 export const trainIsolationForest = (
   data: Matrix,
-  { seed, trees = 100, sample = 256 }: ForestOptions,
+  { seed, trees = 64, sample = 256 }: ForestOptions,
 ): IsolationForest => {
   if (data.rows < 2)
     throw new SentinelError('NS_MODEL_REFUSED', `a forest needs 2 rows or more, not ${data.rows}`)

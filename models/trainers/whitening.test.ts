@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { eigenOf } from './eigen.ts'
 import { fitNormaliser, normalise } from './normaliser.ts'
-import { explainPca, scorePca, trainPca } from './pca.ts'
 import { createRandom } from './random.ts'
+import { explainWhitening, scoreWhitening, trainWhitening } from './whitening.ts'
 
 const symmetric = fc.integer({ min: 1, max: 7 }).chain(size =>
   fc
@@ -52,7 +52,7 @@ describe('the normaliser', () => {
   })
 })
 
-describe('principal components', () => {
+describe('a whitening', () => {
   const random = createRandom(4)
   /** Two features that go together, one that goes by itself. */
   const rows = 500
@@ -62,16 +62,30 @@ describe('principal components', () => {
     values.set([x, 2 * x + 0.01 * random.next(), random.next()], row * 3)
   }
   const data = { values, rows, features: 3 }
-  const pca = trainPca(data)
+  const odd = { values: Float32Array.of(0.1, 1.8, 0.5), rows: 1, features: 3 }
 
-  it('score a broken connection above everything else, although each value is a usual one', () => {
-    const odd = { values: Float32Array.of(0.1, 1.8, 0.5), rows: 1, features: 3 }
-    expect(scorePca(pca, odd)[0]).toBeGreaterThan(10 * Math.max(...scorePca(pca, data)))
-    const [first = 0, second = 0, third = 0] = explainPca(pca, odd)
-    expect(first + second).toBeGreaterThan(50 * third)
+  it('scores a broken connection above everything else, although each value is a usual one', () => {
+    const whitening = trainWhitening(data)
+    expect(scoreWhitening(whitening, odd)[0]).toBeGreaterThan(
+      1.2 * Math.max(...scoreWhitening(whitening, data)),
+    )
+    const [first = 0, second = 0, third = 0] = explainWhitening(whitening, odd)
+    expect(Math.min(first, second)).toBeGreaterThan(10 * third)
   })
 
-  it('leave nothing when all of the variance is explained', () => {
-    expect(Math.max(...scorePca(trainPca(data, { explained: 1.1 }), data))).toBeCloseTo(0, 6)
+  it('makes all directions equally usual and independent, but for the ridge', () => {
+    const { normaliser, matrix } = trainWhitening(data, { ridge: 0 })
+    const normalised = normalise(normaliser, data).values
+    const whitened = Array.from({ length: 3 }, (_, q) =>
+      Float64Array.from({ length: rows }, (_, row) =>
+        dot(
+          normalised.subarray(row * 3, row * 3 + 3),
+          [0, 3, 6].map(p => matrix[p + q] ?? 0),
+        ),
+      ),
+    )
+    for (const [p, one] of whitened.entries())
+      for (const [q, other] of whitened.entries())
+        expect(dot(one, other) / rows).toBeCloseTo(p === q ? 1 : 0, 2)
   })
 })

@@ -1,0 +1,72 @@
+import { SentinelError } from '../../runtime/errors.ts'
+import { encodeEnsemble, INPUT, OUTPUTS } from '../onnx/ensemble-graph.ts'
+import { createSession } from '../onnx/session.ts'
+import { ENSEMBLE_MODELS, trainEnsemble } from '../trainers/ensemble.ts'
+import { type Ranking, rankingOf } from './ranking.ts'
+import { fitTable, type Table, type TableOptions } from './table.ts'
+
+/** A table with labels. */
+export interface LabelledTable extends Table {
+  /** Of each row: 1 for an anomaly, else 0. */
+  readonly anomalous: Uint8Array
+}
+
+/** What is evaluated, and on what. */
+export interface EvaluationDeps extends TableOptions {
+  readonly train: LabelledTable
+  readonly test: LabelledTable
+  /** True to train on all rows, whatever their labels; else on those that are no anomaly. */
+  readonly contaminated: boolean
+  readonly seed: number
+}
+
+/** What came out. */
+export interface Evaluation extends Ranking {
+  /** The same of each model by itself. */
+  readonly models: Readonly<Record<string, Ranking>>
+  readonly rows: { readonly train: number; readonly test: number; readonly anomalies: number }
+  readonly features: number
+}
+
+/**
+ * Trains the default ensemble on a table, scores another one through the exported ONNX file, as events are scored, and tells
+ * how well anomalies rank above the rest. One configuration for all tables.
+ *
+ * Throws NS_USAGE when the test table lacks a column, NS_MODEL_REFUSED when there are too few rows to train on.
+ */
+export const evaluate = async (deps: EvaluationDeps): Promise<Evaluation> => {
+  const { train, test, contaminated, seed } = deps
+  const rows = train.rows.filter((_, i) => contaminated || train.anomalous[i] === 0)
+  const encoder = fitTable({ columns: train.columns, rows }, deps)
+  const data = encoder.encode({ columns: train.columns, rows })
+  const ensemble = trainEnsemble(data, { seed })
+  const session = await createSession({
+    onnx: encodeEnsemble(ensemble),
+    input: INPUT,
+    outputs: OUTPUTS,
+    features: encoder.features.length,
+    models: ENSEMBLE_MODELS.length,
+    explainFrom: Number.POSITIVE_INFINITY,
+  })
+  try {
+    const { values } = encoder.encode(test)
+    const { scores, models } = await session.run(values)
+    if (scores.some(Number.isNaN)) throw new SentinelError('NS_SCORING_FAILED', 'a row has no score')
+    const own = ENSEMBLE_MODELS.map((name, i) => {
+      const column = Float32Array.from(scores, (_, row) => models[row * ENSEMBLE_MODELS.length + i] ?? 0)
+      return [name, rankingOf(column, test.anomalous)] as const
+    })
+    return {
+      ...rankingOf(scores, test.anomalous),
+      models: Object.fromEntries(own),
+      rows: {
+        train: data.rows,
+        test: test.rows.length,
+        anomalies: test.anomalous.reduce((sum, each) => sum + each, 0),
+      },
+      features: data.features,
+    }
+  } finally {
+    await session.close()
+  }
+}
