@@ -81,6 +81,15 @@ describe('event_count', () => {
     expect(firing(three, threats)).toEqual([6])
   })
 
+  it('leaves out threats that lack a field to group by', () => {
+    const byUser = rule('event_count', '{gte: 3}', 'rules: [ssh]', 'group-by: [entity, user]')
+    const of = (at: number, user: string | null) => threat(at, { user })
+    expect(
+      firing(byUser, [of(0, null), of(1, null), of(2, null), of(2, 'a'), of(3, 'a'), of(3, 'b')]),
+    ).toEqual([])
+    expect(firing(byUser, [of(0, 'a'), of(1, null), of(2, 'a'), of(3, 'a')])).toEqual([3])
+  })
+
   it('heeds both bounds of a range', () => {
     const between = rule('event_count', '{gt: 1, lt: 3}', 'rules: [ssh]')
     expect(firing(between, [threat(0), threat(1)])).toEqual([1])

@@ -160,6 +160,7 @@ describe('a detection', () => {
     ['a comparison with a text', one('dstPort|gt: many'), /dstPort is compared with a number, not "many"/],
     ['a severity that is none', one('severity|gt: huge'), /one of low, medium, high, critical/],
     ['a network that is none', one('srcIp|cidr: 10.0.0.0'), /"10.0.0.0" is not a network like/],
+    ['a network of too many bits', one('srcIp|cidr: 10.0.0.0/33'), /"10.0.0.0\/33" is not a network like/],
     ['a regular expression that is none', one("user|re: '('"), /Invalid regular expression/],
     ['an empty list', one('user: []'), /empty list/],
     [
