@@ -5,6 +5,7 @@ import { ensureArtifacts } from '../../runtime/embedded/artifacts.ts'
 import { type Child, startChild } from '../../runtime/embedded/child.ts'
 import { startKafka } from '../../runtime/embedded/kafka.ts'
 import { onPort } from '../../runtime/embedded/ports.ts'
+import { registryUrl, startRegistry } from '../../runtime/embedded/registry.ts'
 import type { Site } from '../../runtime/embedded/site.ts'
 import { systemTools } from '../../runtime/embedded/tools.ts'
 import { silentLog } from '../../runtime/log.ts'
@@ -44,23 +45,15 @@ const overrides = (ports: { direct: number; behind: number; controller: number }
 
 const freePort = () => onPort(undefined, '', port => Promise.resolve(port))
 
-/** Starts a broker with a proxy before it, on a new directory. */
-export const startBroker = async (): Promise<Broker> => {
-  const dataDir = mkdtempSync(join(tmpdir(), 'netsentinel-broker-'))
+/** A new directory that embedded services run in; `more` are arguments for the one of that name. */
+const createSite = async (name: string, more: readonly string[] = []) => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'netsentinel-faults-'))
   const logDir = join(dataDir, 'logs')
   mkdirSync(logDir)
   const tools = systemTools(undefined)
   const { signal } = new AbortController()
-  const artifacts = await ensureArtifacts({
-    libDir: LIB,
-    logFile: join(logDir, 'maven.log'),
-    tools,
-    log: silentLog(),
-    signal,
-  })
-  const ports = { direct: await freePort(), behind: await freePort(), controller: await freePort() }
-  const proxy = await startProxy(`127.0.0.1:${ports.behind}`)
-  const settings = Object.entries(overrides(ports, proxy.address))
+  const logFile = join(logDir, 'maven.log')
+  const artifacts = await ensureArtifacts({ libDir: LIB, logFile, tools, log: silentLog(), signal })
   const site: Site = {
     dataDir,
     logDir,
@@ -68,28 +61,52 @@ export const startBroker = async (): Promise<Broker> => {
     tools,
     signal,
     start: command => {
-      const more = settings.flatMap(([key, value]) => ['--override', `${key}=${value}`])
-      const args = command.name === 'Kafka' ? [...command.args, ...more] : command.args
+      const args = command.name === name ? [...command.args, ...more] : command.args
       return startChild({ ...command, args, graceMs: 0 })
     },
   }
+  return { site, remove: () => rmSync(dataDir, { recursive: true, force: true }) }
+}
+
+/** Starts a broker with a proxy before it, on a new directory. */
+export const startBroker = async (): Promise<Broker> => {
+  const ports = { direct: await freePort(), behind: await freePort(), controller: await freePort() }
+  const proxy = await startProxy(`127.0.0.1:${ports.behind}`)
+  const settings = Object.entries(overrides(ports, proxy.address))
+  const { site, remove } = await createSite(
+    'Kafka',
+    settings.flatMap(([key, value]) => ['--override', `${key}=${value}`]),
+  )
   let child: Child = await startKafka(site, ports.direct, ports.controller)
-  const kill = async () => {
-    process.kill(-child.pid, 'SIGKILL')
-    await child.exited
-  }
   return {
     direct: `127.0.0.1:${ports.direct}`,
     proxied: proxy.address,
     proxy,
-    kill,
+    kill: async () => {
+      process.kill(-child.pid, 'SIGKILL')
+      await child.exited
+    },
     start: async () => {
       child = await startKafka(site, ports.direct, ports.controller)
     },
     close: async () => {
       await child.stop()
       await proxy.close()
-      rmSync(dataDir, { recursive: true, force: true })
+      remove()
+    },
+  }
+}
+
+/** Starts a schema registry on a new directory. */
+export const startSchemaRegistry = async (): Promise<{ readonly url: string; close(): Promise<void> }> => {
+  const { site, remove } = await createSite('the schema registry')
+  const port = await freePort()
+  const child = await startRegistry(site, port)
+  return {
+    url: registryUrl(port),
+    close: async () => {
+      await child.stop()
+      remove()
     },
   }
 }

@@ -6,9 +6,36 @@ import type { InputRecord, PartitionTask, Stage } from '../../connectors/kafka/s
 import type { Oracle } from './oracle.ts'
 import { createSequences, createTally, fingerprint, sequenceProblems } from './tally.ts'
 
+/** What a run left behind, and everything in it that is not as an undisturbed run would have left it. */
+export interface Report {
+  readonly raw: number
+  readonly events: number
+  readonly threats: number
+  readonly deadLetters: number
+  readonly problems: readonly string[]
+}
+
 interface CheckDeps {
   readonly kafka: Kafka
   readonly oracle: Oracle
+}
+
+/** Reads a topic to its end; resolves with the number of its records. */
+const readEach = async (
+  kafka: Kafka,
+  topic: string,
+  take: (record: InputRecord) => Promise<void> | void,
+): Promise<number> => {
+  let count = 0
+  await readTopic({
+    kafka,
+    topic,
+    onRecords: async records => {
+      for (const record of records) await take(record)
+      count += records.length
+    },
+  })
+  return count
 }
 
 const header = (record: InputRecord, name: string): string => String(record.headers[name] ?? '')
@@ -43,46 +70,29 @@ const undisturbed = (stage: Stage) => {
  * Whether every raw record has become exactly the events or the dead letter that it should, each once, and the events of
  * one raw partition stand in its order.
  */
-const ingestProblems = async ({ kafka, oracle }: CheckDeps): Promise<string[]> => {
+const checkIngest = async ({ kafka, oracle }: CheckDeps) => {
   const { topics, ingest } = oracle
   const tally = createTally((await topicOffsets(kafka, topics.rawEvents.name)).map(each => each.high))
   const expect = undisturbed(ingest)
-  await readTopic({
-    kafka,
-    topic: topics.rawEvents.name,
-    onRecords: async records => {
-      for (const record of records)
-        for (const output of await expect([record], kafka.config.maxRecordBytes))
-          tally.expected(record.partition, record.offset, fingerprint(output))
-    },
+  const raw = await readEach(kafka, topics.rawEvents.name, async record => {
+    for (const output of await expect([record], kafka.config.maxRecordBytes))
+      tally.expected(record.partition, record.offset, fingerprint(output))
   })
   const disorder = new Set<string>()
   const last = new Map<string, number>()
-  await readTopic({
-    kafka,
-    topic: topics.events.name,
-    onRecords: async records => {
-      for (const record of records) {
-        const { id } = await oracle.readEvent(record)
-        const { partition, offset } = originOf(topics.rawEvents.name, id)
-        tally.found(partition, offset, fingerprint(record))
-        const way = `events of ${partition} in ${record.partition}`
-        if (offset < (last.get(way) ?? 0)) disorder.add(`${way} are out of order`)
-        last.set(way, offset)
-      }
-    },
+  const events = await readEach(kafka, topics.events.name, async record => {
+    const { id } = await oracle.readEvent(record)
+    const { partition, offset } = originOf(topics.rawEvents.name, id)
+    tally.found(partition, offset, fingerprint(record))
+    const way = `events of ${partition} in ${record.partition}`
+    if (offset < (last.get(way) ?? 0)) disorder.add(`${way} are out of order`)
+    last.set(way, offset)
   })
-  await readTopic({
-    kafka,
-    topic: topics.deadLetters.name,
-    onRecords: records => {
-      for (const record of records) {
-        const { stage, partition, offset } = letterOf(record)
-        if (stage === ingest.name) tally.found(partition, offset, fingerprint(record))
-      }
-    },
+  const deadLetters = await readEach(kafka, topics.deadLetters.name, record => {
+    const { stage, partition, offset } = letterOf(record)
+    if (stage === ingest.name) tally.found(partition, offset, fingerprint(record))
   })
-  return [...tally.problems(), ...disorder]
+  return { raw, events, deadLetters, problems: [...tally.problems(), ...disorder] }
 }
 
 /** The latest value of each key in each partition of a changelog, in log order. */
@@ -105,7 +115,7 @@ const createStates = () => {
  * Whether threats, each in all its forms, and dead letters of scoring are what scoring the same events in one go comes
  * to: the same records in the same order in each partition; and whether the state left behind is the same.
  */
-const scoringProblems = async ({ kafka, oracle }: CheckDeps): Promise<string[]> => {
+const checkScoring = async ({ kafka, oracle }: CheckDeps) => {
   const { topics, scoring } = oracle
   const [wanted, found] = [createSequences(), createSequences()]
   const [wantedStates, foundStates] = [createStates(), createStates()]
@@ -121,40 +131,25 @@ const scoringProblems = async ({ kafka, oracle }: CheckDeps): Promise<string[]> 
       }
     },
   })
-  for (const topic of [topics.threats.name, topics.threatsOcsf.name])
-    await readTopic({
-      kafka,
-      topic,
-      onRecords: records => {
-        for (const record of records) found.add(record, record.partition)
-      },
-    })
-  await readTopic({
-    kafka,
-    topic: topics.deadLetters.name,
-    onRecords: records => {
-      for (const record of records) {
-        const { stage, partition } = letterOf(record)
-        if (stage === scoring.name) found.add(record, partition)
-      }
-    },
+  const threats = await readEach(kafka, topics.threats.name, record => found.add(record, record.partition))
+  await readEach(kafka, topics.threatsOcsf.name, record => found.add(record, record.partition))
+  await readEach(kafka, topics.deadLetters.name, record => {
+    const { stage, partition } = letterOf(record)
+    if (stage === scoring.name) found.add(record, partition)
   })
-  await readTopic({
-    kafka,
-    topic: topics.entityState.name,
-    onRecords: records => {
-      for (const { partition, key, value } of records) foundStates.take(partition, key, value)
-    },
-  })
+  await readEach(kafka, topics.entityState.name, ({ partition, key, value }) =>
+    foundStates.take(partition, key, value),
+  )
   const states = (await topicOffsets(kafka, topics.entityState.name)).flatMap(({ partition }) => {
     const [is, should] = [foundStates.of(partition), wantedStates.of(partition)]
     return is.join() === should.join() ? [] : [`the state of partition ${partition} is another`]
   })
-  return [...sequenceProblems(wanted, found), ...states]
+  return { threats, problems: [...sequenceProblems(wanted, found), ...states] }
 }
 
-/** Everything that is not as an undisturbed run would have left it; empty when all is well. */
-export const problemsOf = async (deps: CheckDeps): Promise<string[]> => [
-  ...(await ingestProblems(deps)),
-  ...(await scoringProblems(deps)),
-]
+/** Checks all that a run left behind. */
+export const checkAll = async (deps: CheckDeps): Promise<Report> => {
+  const { raw, events, deadLetters, problems } = await checkIngest(deps)
+  const scored = await checkScoring(deps)
+  return { raw, events, threats: scored.threats, deadLetters, problems: [...problems, ...scored.problems] }
+}

@@ -16,6 +16,8 @@ export interface Member<S extends string = string> {
   runs(): boolean
   /** Why it ended although nobody wanted it to; undefined while all is well. */
   failure(): string | undefined
+  /** What the process of now has logged so far. */
+  log(): string
 }
 
 /** The last lines that a process wrote. */
@@ -60,5 +62,6 @@ export const startMember = <S extends string>(stage: S, env: Readonly<Record<str
     resume: () => cli.kill('SIGCONT'),
     runs: () => running,
     failure: () => failure,
+    log: () => cli.stderr(),
   }
 }

@@ -5,16 +5,17 @@ import { kafkaConfig } from '../../connectors/kafka/client.ts'
 import { createBatchProducer } from '../../connectors/kafka/produce.ts'
 import { readTopic } from '../../connectors/kafka/read-topic.ts'
 import { prepareTopics } from '../../connectors/kafka/topics-command.ts'
-import { registryConfig } from '../../connectors/registry.ts'
+import { createRegistry, registryConfig } from '../../connectors/registry.ts'
 import { createRandom, type Random } from '../../models/trainers/random.ts'
 import { loadConfig } from '../../runtime/config.ts'
 import { silentLog } from '../../runtime/log.ts'
+import type { Threat } from '../../schemas/generated.ts'
 import { topicCatalogue, topicsConfig } from '../../schemas/topics.ts'
 import { startCli } from '../support/cli.ts'
 import { kafkaOf } from '../support/counting.ts'
 import { sensorLines } from '../support/sensor-lines.ts'
 import { unique, until } from '../support/until.ts'
-import { problemsOf } from './check.ts'
+import { checkAll, type Report } from './check.ts'
 import { type Member, startMember } from './member.ts'
 import { createOracle } from './oracle.ts'
 import { openTransactions } from './transactions.ts'
@@ -34,6 +35,8 @@ export interface SystemOptions {
   readonly schemaRegistryUrl: string
   /** Where all that is random comes from: the lines, and the moments of the faults. */
   readonly seed: number
+  /** Records of one send; about what a fetch brings when not given, so that there are many batches. */
+  readonly batch?: number
   /** Settings of the processes over the ones here. */
   readonly env?: Readonly<Record<string, string>>
 }
@@ -43,8 +46,10 @@ export interface System {
   readonly kafka: Kafka
   readonly random: Random
   readonly env: Readonly<Record<string, string>>
-  /** Sends so many raw records. */
+  /** Sends so many raw records, as sensors do. */
   feed(count: number): Promise<void>
+  /** Sends these raw records. */
+  send(values: readonly (Buffer | null)[]): Promise<void>
   /** Starts a process of a stage. */
   start(stage: StageName, env?: Readonly<Record<string, string>>): Member<StageName>
   /** How many members the consumer group of a stage has. */
@@ -53,20 +58,22 @@ export interface System {
   somewhere(stage: StageName): Promise<void>
   /** Which partitions of a stage's input have a transaction open, by transactional id. */
   transactions(stage: StageName): Promise<string[]>
+  /** The threats that are there. */
+  threats(): Promise<readonly Threat[]>
   /** How many dead letters there are, by stage and code. */
   letters(): Promise<Readonly<Record<string, number>>>
+  /** How many offsets a stage has yet to read. */
+  lag(stage: StageName): Promise<number>
   /** Waits until a stage, or each of them, has read all there is. */
   drained(stage?: StageName): Promise<void>
-  /** Everything that is not as an undisturbed run would have left it. */
-  problems(): Promise<string[]>
+  /** What there is, and what of it is not as an undisturbed run would have left it. */
+  check(): Promise<Report>
   close(): Promise<void>
 }
 
-/** Records of one send: about what a fetch brings, so that there are many batches. */
-const SEND = 40
+const BATCH = 40
 /** Longest that a fault waits after the progress that it waited for, in ms; a batch takes some 20. */
 const MOMENT_MS = 60
-const PARTITIONS = 4
 
 /**
  * Settings that make much happen in little time: small fetches, so many transactions; few entities in memory, so that
@@ -74,7 +81,7 @@ const PARTITIONS = 4
  * over; sessions that end soon. Redis is nowhere: ingest and scoring must not care.
  */
 const HARSH = {
-  TOPIC_PARTITIONS: String(PARTITIONS),
+  TOPIC_PARTITIONS: '4',
   REDIS_URL: 'redis://127.0.0.1:1',
   KAFKA_MAX_BYTES_PER_PARTITION: '16384',
   KAFKA_MAX_RECORD_BYTES: '20000',
@@ -93,7 +100,7 @@ const AT_LEISURE = {
 
 /** Makes the topics of a system; nothing runs yet. */
 export const createSystem = async (options: SystemOptions): Promise<System> => {
-  const { brokers, direct = brokers, schemaRegistryUrl, seed } = options
+  const { brokers, direct = brokers, schemaRegistryUrl, seed, batch: most = BATCH } = options
   const prefix = `${unique('faults')}.`
   const env = {
     ...HARSH,
@@ -133,6 +140,21 @@ export const createSystem = async (options: SystemOptions): Promise<System> => {
       const [answer] = await admin.fetchOffsets({ groupId: group, topics: [topic] })
       return (answer?.partitions ?? []).reduce((sum, { offset }) => sum + Math.max(0, Number(offset)), 0)
     })
+  /** Sends each list of raw records to one partition. */
+  const send = async (batches: Iterable<readonly (Buffer | null)[]>) => {
+    const producer = await createBatchProducer({ kafka })
+    try {
+      for (const batch of batches) {
+        const partition = random.below(config.topics.partitions)
+        await producer.send(
+          topics.rawEvents.name,
+          batch.map(value => ({ key: null, value, partition })),
+        )
+      }
+    } finally {
+      await producer.close()
+    }
+  }
   const lag = (stage: StageName) => groupLag(kafka, inputs[stage].group, inputs[stage].topic)
 
   const idle = async () => (await lag('ingest')) === 0 && (await lag('score')) === 0
@@ -155,21 +177,14 @@ export const createSystem = async (options: SystemOptions): Promise<System> => {
     kafka,
     random,
     env,
-    feed: async count => {
-      const producer = await createBatchProducer({ kafka })
-      try {
-        for (let sent = 0; sent < count; sent += SEND) {
-          const partition = random.below(PARTITIONS)
-          const batch = Array.from({ length: Math.min(SEND, count - sent) }, () => lines.next())
-          await producer.send(
-            topics.rawEvents.name,
-            batch.map(value => ({ key: null, value, partition })),
-          )
-        }
-      } finally {
-        await producer.close()
-      }
-    },
+    feed: count =>
+      send(
+        (function* () {
+          for (let sent = 0; sent < count; sent += most)
+            yield Array.from({ length: Math.min(most, count - sent) }, () => lines.next())
+        })(),
+      ),
+    send: values => send([values]),
     start: (stage, more = {}) => {
       const member = startMember(stage, { ...env, ...more })
       members.push(member)
@@ -187,6 +202,18 @@ export const createSystem = async (options: SystemOptions): Promise<System> => {
       await sleep(random.below(MOMENT_MS))
     },
     transactions: stage => openTransactions(direct, `${inputs[stage].group}-`),
+    threats: async () => {
+      const codec = await createRegistry(config.registry).codec('Threat', topics.threats.name)
+      const found: Threat[] = []
+      await readTopic({
+        kafka,
+        topic: topics.threats.name,
+        onRecords: async records => {
+          for (const { value } of records) found.push(await codec.decode(value ?? Buffer.alloc(0)))
+        },
+      })
+      return found
+    },
     letters: async () => {
       const counts: Record<string, number> = {}
       await readTopic({
@@ -201,14 +228,16 @@ export const createSystem = async (options: SystemOptions): Promise<System> => {
       })
       return counts
     },
+    lag,
     drained: async only => {
       for (const stage of only === undefined ? STAGES : [only])
         await wait(async () => (await lag(stage)) === 0, `${stage} at the end of ${inputs[stage].topic}`)
     },
-    problems: async () => {
+    check: async () => {
       const oracle = await createOracle(own)
       try {
-        return [...(await problemsOf({ kafka, oracle })), ...(await rescored())]
+        const report = await checkAll({ kafka, oracle })
+        return { ...report, problems: [...report.problems, ...(await rescored())] }
       } finally {
         await oracle.close()
       }

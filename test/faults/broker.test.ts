@@ -1,0 +1,69 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { API } from '../support/proxy.ts'
+import { seedOfRun } from '../support/seed.ts'
+import { services } from '../support/services.ts'
+import { cleanUp } from '../support/stages.ts'
+import { until } from '../support/until.ts'
+import { type Broker, startBroker } from './broker.ts'
+import { createSystem, STAGES, type System } from './system.ts'
+
+const seed = seedOfRun()
+
+describe(`a broker that fails its clients (FAULT_SEED=${seed})`, () => {
+  let broker: Broker
+  beforeAll(async () => {
+    broker = await startBroker()
+  })
+  afterAll(() => broker.close())
+
+  const systemUnderFault = async (env: Readonly<Record<string, string>> = {}): Promise<System> => {
+    const { schemaRegistryUrl } = services()
+    const { proxied, direct } = broker
+    const system = await createSystem({ brokers: proxied, direct, schemaRegistryUrl, seed, env })
+    cleanUp(() => system.close())
+    return system
+  }
+
+  it('killed in the middle of transactions, and started again', async () => {
+    const system = await systemUnderFault()
+    await system.feed(3_000)
+    for (const stage of STAGES) system.start(stage)
+    for (const stage of [...STAGES, 'score'] as const) {
+      await system.somewhere(stage)
+      await broker.proxy.hold(API.endTxn)
+      await broker.kill()
+      broker.proxy.heal()
+      await broker.start()
+      await system.feed(500)
+    }
+    await system.drained()
+    expect(await system.check()).toMatchObject({ problems: [] })
+  }, 180_000)
+
+  it.each([
+    ['produce', 'drop'],
+    ['produce', 'cut'],
+    ['endTxn', 'drop'],
+    ['endTxn', 'cut'],
+  ] as const)(
+    'answers to %s that are lost (%s)',
+    async (api, fault) => {
+      const system = await systemUnderFault({ KAFKA_REQUEST_TIMEOUT_MS: '1000' })
+      await system.feed(1_500)
+      for (const stage of STAGES) system.start(stage)
+      for (const stage of STAGES) {
+        await system.somewhere(stage)
+        const before = broker.proxy.faults(API[api])
+        broker.proxy.fault(API[api], fault, 3)
+        await system.feed(200)
+        await until(() => broker.proxy.faults(API[api]) === before + 3, {
+          what: 'three lost answers',
+          timeoutMs: 60_000,
+        })
+      }
+      await system.drained()
+      expect(await system.check()).toMatchObject({ problems: [] })
+    },
+    180_000,
+  )
+})
