@@ -1,6 +1,7 @@
 import { deadLetter } from '../../connectors/dead-letters.ts'
 import { createKafka, type KafkaSettings } from '../../connectors/kafka/client.ts'
 import { runStage } from '../../connectors/kafka/run-stage.ts'
+import type { Stage } from '../../connectors/kafka/stage.ts'
 import { createRegistry, type registryConfig } from '../../connectors/registry.ts'
 import { encodeAlertOcsf } from '../../connectors/sinks/ocsf-alert.ts'
 import { loadRules, ruleFilesIn } from '../../models/rules/load.ts'
@@ -33,11 +34,14 @@ export const configuredRules = ({ rulesDir }: AlertingConfig['alerting']): RuleS
   loadRules(rulesDir === undefined ? [] : ruleFilesIn(rulesDir))
 
 /**
- * Starts alerting: `threats` and `decisions` to `alerts`, exactly once. Throws NS_RULE_INVALID, NS_SCHEMA_INCOMPATIBLE,
- * NS_TOPIC_MISSING, NS_SERVICE_UNREACHABLE.
+ * Makes the alerting stage as the configuration has it. Throws NS_RULE_INVALID, NS_SCHEMA_INCOMPATIBLE,
+ * NS_SERVICE_UNREACHABLE.
  */
-export const startAlerting = async ({ config, log, metrics }: AlertingDeps): Promise<Service> => {
-  const rules = configuredRules(config.alerting)
+export const assembleAlerting = async ({
+  config,
+  rules,
+  metrics,
+}: Pick<AlertingDeps, 'config' | 'metrics'> & { readonly rules: RuleSet }): Promise<Stage> => {
   const topics = topicCatalogue(config.topics)
   const registry = createRegistry(config.registry)
   const [threat, decision, alert, alertState] = await Promise.all([
@@ -47,7 +51,7 @@ export const startAlerting = async ({ config, log, metrics }: AlertingDeps): Pro
     registry.codec('AlertState', topics.alertState.name),
   ])
   const { quietMs, reopenMs, maxGroups, maxAlerts } = config.alerting
-  const stage = createAlertingStage({
+  return createAlertingStage({
     group: `${config.topics.prefix}alerting`,
     topics: {
       threats: topics.threats.name,
@@ -66,6 +70,15 @@ export const startAlerting = async ({ config, log, metrics }: AlertingDeps): Pro
     maxAlerts,
     metrics,
   })
+}
+
+/**
+ * Starts alerting: `threats` and `decisions` to `alerts`, exactly once. Throws what {@link assembleAlerting} throws, and
+ * NS_TOPIC_MISSING.
+ */
+export const startAlerting = async ({ config, log, metrics }: AlertingDeps): Promise<Service> => {
+  const rules = configuredRules(config.alerting)
+  const stage = await assembleAlerting({ config, rules, metrics })
   log.info({ rules: rules.correlations.filter(each => each.alerts).map(({ id }) => id) }, 'rules loaded')
   return runStage({ kafka: createKafka({ config: config.kafka, log }), stage, log, metrics })
 }

@@ -11,6 +11,7 @@ export interface Report {
   readonly raw: number
   readonly events: number
   readonly threats: number
+  readonly alerts: number
   readonly deadLetters: number
   readonly problems: readonly string[]
 }
@@ -112,44 +113,58 @@ const createStates = () => {
 }
 
 /**
- * Whether threats, each in all its forms, and dead letters of scoring are what scoring the same events in one go comes
- * to: the same records in the same order in each partition; and whether the state left behind is the same.
+ * Whether what a stage with state has written is what one pass over the same input comes to: the same records in the same
+ * order in each partition of each topic, dead letters included; and whether the state left behind is the same. Resolves
+ * with the records of the first topic, and the problems.
  */
-const checkScoring = async ({ kafka, oracle }: CheckDeps) => {
-  const { topics, scoring } = oracle
+const checkStateful = async (
+  { kafka, oracle }: CheckDeps,
+  stage: Stage,
+  outputs: readonly [string, string],
+) => {
+  const { deadLetters } = oracle.topics
+  const changelog = stage.changelog ?? ''
   const [wanted, found] = [createSequences(), createSequences()]
   const [wantedStates, foundStates] = [createStates(), createStates()]
-  const expect = undisturbed(scoring)
+  const expect = undisturbed(stage)
   await readTopic({
     kafka,
-    topic: topics.events.name,
+    topic: stage.input,
     onRecords: async records => {
       const partition = records[0]?.partition ?? 0
       for (const output of await expect(records, kafka.config.maxRecordBytes)) {
-        if (output.topic === topics.entityState.name) wantedStates.take(partition, output.key, output.value)
+        if (output.topic === changelog) wantedStates.take(partition, output.key, output.value)
         else wanted.add(output, partition)
       }
     },
   })
-  const threats = await readEach(kafka, topics.threats.name, record => found.add(record, record.partition))
-  await readEach(kafka, topics.threatsOcsf.name, record => found.add(record, record.partition))
-  await readEach(kafka, topics.deadLetters.name, record => {
-    const { stage, partition } = letterOf(record)
-    if (stage === scoring.name) found.add(record, partition)
+  const add = (record: InputRecord) => found.add(record, record.partition)
+  const count = await readEach(kafka, outputs[0], add)
+  await readEach(kafka, outputs[1], add)
+  await readEach(kafka, deadLetters.name, record => {
+    const { stage: name, partition } = letterOf(record)
+    if (name === stage.name) found.add(record, partition)
   })
-  await readEach(kafka, topics.entityState.name, ({ partition, key, value }) =>
-    foundStates.take(partition, key, value),
-  )
-  const states = (await topicOffsets(kafka, topics.entityState.name)).flatMap(({ partition }) => {
+  await readEach(kafka, changelog, ({ partition, key, value }) => foundStates.take(partition, key, value))
+  const states = (await topicOffsets(kafka, changelog)).flatMap(({ partition }) => {
     const [is, should] = [foundStates.of(partition), wantedStates.of(partition)]
-    return is.join() === should.join() ? [] : [`the state of partition ${partition} is another`]
+    return is.join() === should.join() ? [] : [`${changelog}-${partition} comes to another state`]
   })
-  return { threats, problems: [...sequenceProblems(wanted, found), ...states] }
+  return { count, problems: [...sequenceProblems(wanted, found), ...states] }
 }
 
 /** Checks all that a run left behind. */
 export const checkAll = async (deps: CheckDeps): Promise<Report> => {
+  const { topics, scoring, alerting } = deps.oracle
   const { raw, events, deadLetters, problems } = await checkIngest(deps)
-  const scored = await checkScoring(deps)
-  return { raw, events, threats: scored.threats, deadLetters, problems: [...problems, ...scored.problems] }
+  const threats = await checkStateful(deps, scoring, [topics.threats.name, topics.threatsOcsf.name])
+  const alerts = await checkStateful(deps, alerting, [topics.alerts.name, topics.alertsOcsf.name])
+  return {
+    raw,
+    events,
+    threats: threats.count,
+    alerts: alerts.count,
+    deadLetters,
+    problems: [...problems, ...threats.problems, ...alerts.problems],
+  }
 }

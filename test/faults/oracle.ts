@@ -4,10 +4,13 @@ import type { InputRecord, Stage } from '../../connectors/kafka/stage.ts'
 import { createRegistry, registryConfig } from '../../connectors/registry.ts'
 import { sourcesConfig } from '../../connectors/sources/config.ts'
 import { createNormalise } from '../../connectors/sources/normalise.ts'
+import { assembleAlerting, configuredRules } from '../../pipelines/alerting/command.ts'
+import { alertingConfig } from '../../pipelines/alerting/config.ts'
 import { createIngestStage } from '../../pipelines/ingest/ingest.ts'
 import { assembleScoring } from '../../pipelines/scoring/assemble.ts'
 import { scoringConfig } from '../../pipelines/scoring/scoring.ts'
 import { type Environment, loadConfig } from '../../runtime/config.ts'
+import { createMetrics } from '../../runtime/metrics.ts'
 import type { Event } from '../../schemas/generated.ts'
 import { type Topics, topicCatalogue, topicsConfig } from '../../schemas/topics.ts'
 
@@ -16,6 +19,7 @@ export interface Oracle {
   readonly topics: Topics
   readonly ingest: Stage
   readonly scoring: Stage
+  readonly alerting: Stage
   readEvent(record: InputRecord): Promise<Event>
   close(): Promise<void>
 }
@@ -29,6 +33,7 @@ export const createOracle = async (env: Environment): Promise<Oracle> => {
       registry: registryConfig,
       sources: sourcesConfig,
       scoring: scoringConfig,
+      alerting: alertingConfig,
     },
     env,
   )
@@ -36,6 +41,11 @@ export const createOracle = async (env: Environment): Promise<Oracle> => {
   const registry = createRegistry(config.registry)
   const event = await registry.codec('Event', topics.events.name)
   const { stage: scoring, detector } = await assembleScoring({ config })
+  const alerting = await assembleAlerting({
+    config,
+    rules: configuredRules(config.alerting),
+    metrics: createMetrics(),
+  })
   const ingest = createIngestStage({
     group: 'oracle',
     topics: { rawEvents: topics.rawEvents.name, events: topics.events.name },
@@ -49,6 +59,7 @@ export const createOracle = async (env: Environment): Promise<Oracle> => {
     topics,
     ingest,
     scoring,
+    alerting,
     readEvent: async ({ value }) => event.decode(value ?? Buffer.alloc(0)),
     close: () => detector.close(),
   }

@@ -86,7 +86,7 @@ describe(`services that go away and come back (FAULT_SEED=${seed})`, () => {
     await system.drained()
     expect(await system.check()).toMatchObject({ problems: [] })
     expect(await system.letters()).not.toHaveProperty('ingest NS_UNDECODABLE')
-  }, 180_000)
+  }, 240_000)
 
   it('Redis: scoring does not notice, and the gateway relays what it could not, from where it was', async () => {
     const redis = await proxyOf(services().redisUrl)
@@ -118,5 +118,5 @@ describe(`services that go away and come back (FAULT_SEED=${seed})`, () => {
     expect(relayed).toEqual(threats)
     expect(gateway.failure()).toBeUndefined()
     expect(await system.check()).toMatchObject({ problems: [] })
-  }, 180_000)
+  }, 240_000)
 })

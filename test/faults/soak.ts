@@ -16,7 +16,7 @@ const { values } = parseArgs({
 const [events, kills, seed] = [Number(values.events), Number(values.kills), Number(values.seed)]
 
 /** Members of each stage at the beginning. */
-const MEMBERS: Readonly<Record<StageName, number>> = { ingest: 1, score: 2 }
+const MEMBERS: Readonly<Record<StageName, number>> = { ingest: 1, score: 2, alert: 1 }
 /** A broker that is killed, and a member more for a while, after every so many kills. */
 const [BROKER_EVERY, GUEST_EVERY] = [10, 6]
 /** How a process is done away with, the likelier the more often. */
@@ -34,7 +34,7 @@ const began = performance.now()
 const seconds = () => Math.round((performance.now() - began) / 1_000)
 const tell = (line: string) => process.stderr.write(`${String(seconds()).padStart(5)} s  ${line}\n`)
 
-/** Starts again what has ended by itself because a service was away when it started, as any supervisor does. */
+/** Starts again what has ended by itself because a service was away when it started, as a supervisor does. */
 const revive = (members: readonly Member<StageName>[]): number => {
   const ended = members.filter(member => member.failure()?.includes('with 4:'))
   for (const member of ended) member.start()

@@ -21,7 +21,7 @@ import { createOracle } from './oracle.ts'
 import { openTransactions } from './transactions.ts'
 
 /** The stages in the order of the pipeline, by the command that runs each. */
-export const STAGES = ['ingest', 'score'] as const
+export const STAGES = ['ingest', 'score', 'alert'] as const
 
 /** A stage of the pipeline, by the command that runs it. */
 export type StageName = (typeof STAGES)[number]
@@ -89,6 +89,8 @@ const HARSH = {
   KAFKA_REQUEST_TIMEOUT_MS: '5000',
   SCORING_THRESHOLD: '0',
   SCORING_MAX_ENTITIES: '40',
+  ALERTING_MAX_GROUPS: '40',
+  ALERTING_MAX_ALERTS: '20',
 }
 
 /** Of what checks a system afterwards, whatever its processes had. */
@@ -120,6 +122,7 @@ export const createSystem = async (options: SystemOptions): Promise<System> => {
   const inputs: Readonly<Record<StageName, { group: string; topic: string }>> = {
     ingest: { group: `${prefix}ingest`, topic: topics.rawEvents.name },
     score: { group: `${prefix}scoring`, topic: topics.events.name },
+    alert: { group: `${prefix}alerting`, topic: topics.threats.name },
   }
 
   const assertWell = () => {
@@ -157,7 +160,10 @@ export const createSystem = async (options: SystemOptions): Promise<System> => {
   }
   const lag = (stage: StageName) => groupLag(kafka, inputs[stage].group, inputs[stage].topic)
 
-  const idle = async () => (await lag('ingest')) === 0 && (await lag('score')) === 0
+  const idle = async () => {
+    for (const stage of STAGES) if ((await lag(stage)) > 0) return false
+    return true
+  }
   /** Runs a command on the system's topics that ends by itself; resolves with what it printed, and its exit code. */
   const run = async (...args: string[]) => {
     const cli = startCli(args, { ...own, ...AT_LEISURE })
