@@ -116,6 +116,8 @@ const awaitLeaders = async (admin: Admin, topics: readonly string[]) => {
   for (let attempt = 1; ; attempt++) {
     try {
       await admin.fetchTopicMetadata({ topics: [...topics] })
+      // A leader can be named before it knows that it leads.
+      for (const topic of topics) await admin.fetchTopicOffsets(topic)
       return
     } catch (error) {
       const { code } = toKafkaError(error, 'waiting for leaders')

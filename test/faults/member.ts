@@ -16,6 +16,8 @@ export interface Member<S extends string = string> {
   runs(): boolean
   /** Why it ended although nobody wanted it to; undefined while all is well. */
   failure(): string | undefined
+  /** How often the process of now has begun a batch anew. */
+  failedBatches(): number
   /** What the process of now has logged so far. */
   log(): string
 }
@@ -62,6 +64,7 @@ export const startMember = <S extends string>(stage: S, env: Readonly<Record<str
     resume: () => cli.kill('SIGCONT'),
     runs: () => running,
     failure: () => failure,
+    failedBatches: () => cli.stderr().split('"msg":"processing ').length - 1,
     log: () => cli.stderr(),
   }
 }
