@@ -50,17 +50,19 @@ describe(`processes that are killed, stopped and restarted (FAULT_SEED=${seed})`
 
   it('a process that is stopped past its session, and wakes up when another has done its work', async () => {
     const system = await systemUnderFault()
-    for (const stage of STAGES) system.start(stage)
-    for (const stage of STAGES) {
-      const sleeper = system.start(stage)
-      await until(async () => (await system.members(stage)) === 2, { what: 'two members', timeoutMs: 60_000 })
+    for (const sleeper of STAGES.map(stage => system.start(stage))) {
       await system.feed(1_500)
-      await system.somewhere(stage)
+      await system.somewhere(sleeper.stage)
       sleeper.pause()
-      await until(async () => (await system.members(stage)) === 1, { what: 'its end', timeoutMs: 60_000 })
+      const heir = system.start(sleeper.stage)
+      await until(() => heir.log().includes('joined the group'), { what: 'the heir', timeoutMs: 60_000 })
       await system.drained()
       sleeper.resume()
-      await until(async () => (await system.members(stage)) === 2, { what: 'its return', timeoutMs: 60_000 })
+      await until(async () => (await system.members(sleeper.stage)) === 2, {
+        what: 'its return',
+        timeoutMs: 60_000,
+      })
+      // Of what it has again it had the state before the heir.
       await system.feed(500)
     }
     await system.drained()
