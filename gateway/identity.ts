@@ -134,7 +134,13 @@ export const openIdentity = async ({ settings, dataDir, announce, log, now }: Id
       now,
     })
     if (bootstrap !== undefined) {
-      await audit.note({ event: 'user.create', outcome: 'accepted', subject: bootstrap.username })
+      const user = await store.findUserByName(bootstrap.username)
+      await audit.note({
+        event: 'user.create',
+        outcome: 'accepted',
+        subject: user?.id,
+        detail: { username: bootstrap.username },
+      })
     }
     return {
       ...shared,

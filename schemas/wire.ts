@@ -37,6 +37,12 @@ export const clientMessage = z.discriminatedUnion('type', [
     id: z.string().max(64).optional(),
   }),
   z.strictObject({ type: z.literal('ping'), id: z.string().max(64).optional() }),
+  /** A newer access token of the same user: the socket lives as long as it. */
+  z.strictObject({
+    type: z.literal('refresh'),
+    accessToken: z.string().max(8_192),
+    id: z.string().max(64).optional(),
+  }),
 ])
 
 /** A message from a client, checked. */
@@ -47,6 +53,8 @@ export type ServerMessage =
   | { readonly type: 'subscribed'; readonly channel: Channel; readonly id?: string }
   | { readonly type: 'unsubscribed'; readonly channel: Channel; readonly id?: string }
   | { readonly type: 'pong'; readonly id?: string }
+  /** `expiresAt` is in ms since 1970 (UTC). */
+  | { readonly type: 'refreshed'; readonly expiresAt: number; readonly id?: string }
   | { readonly type: 'error'; readonly code: string; readonly message: string; readonly id?: string }
   | { readonly type: 'threat'; readonly position: Position; readonly data: Threat }
   | { readonly type: 'alert'; readonly position: Position; readonly data: Alert }

@@ -18,7 +18,12 @@ const authorise = (deps: RouteDeps) => async (request: FastifyRequest, reply: Fa
   }
   // No policy is no permission: a route without one does not get this far, and would be closed to all if it did.
   const isAllowed = policy === 'authenticated' || (policy !== undefined && isGranted(principal, policy))
-  if (!isAllowed) return sendProblem(reply, 403, 'your role may not do this')
+  if (!isAllowed) {
+    const { url, method } = request.routeOptions
+    const what = { event: 'denied', method, route: url, needs: policy }
+    deps.log.warn({ ...what, actor: principal.userId, address: request.ip }, 'security event')
+    return sendProblem(reply, 403, 'your role may not do this')
+  }
   request.principal = principal
   return undefined
 }

@@ -1,5 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { MAX_PASSWORD_CHARS } from '../auth/password-rules.ts'
+import { isRefusal } from '../auth/provider.ts'
 import type { User } from '../store/users.ts'
 import type { LoginGate } from './login-gate.ts'
 import { noteAct, objectSchema, type RouteDeps, sendProblem, textSchema, whoIs } from './route.ts'
@@ -22,10 +23,12 @@ export const addTotpRoutes = (app: FastifyInstance, deps: RouteDeps, gate: Login
 
   /** The user, when the password is theirs; undefined when the request has been answered. */
   const prove = (event: string, request: FastifyRequest<{ Body: Proof }>, reply: FastifyReply) => {
-    const { username } = whoIs(request)
-    return gate.pass<User>({ event, username, request, reply }, () =>
-      logins.check({ username, ...request.body }),
-    )
+    const { username, userId } = whoIs(request)
+    return gate.pass<User>({ event, username, request, reply }, async () => {
+      const user = await logins.check({ username, ...request.body })
+      if (isRefusal(user)) await noteAct(audit, request, { event, outcome: user.because, subject: userId })
+      return user
+    })
   }
 
   app.post<{ Body: Proof }>(
@@ -38,6 +41,7 @@ export const addTotpRoutes = (app: FastifyInstance, deps: RouteDeps, gate: Login
       const user = await prove('totp.propose', request, reply)
       if (user === undefined) return reply
       const proposal = await totp.propose(user)
+      if (proposal !== undefined) await noteAct(audit, request, { event: 'totp.propose', subject: user.id })
       return proposal ?? sendProblem(reply, 409, 'this account has a second factor: remove it first')
     },
   )

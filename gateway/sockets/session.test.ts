@@ -27,6 +27,7 @@ const create = ({ role = 'viewer' as Role, capBytes = 100_000 } = {}) => {
   }
   const session = createSession({
     principal,
+    auth: { validateToken: async token => ({ ...principal, ...(JSON.parse(token) as Partial<Principal>) }) },
     hub,
     limits: { messagesPerSecond: 10, pingMs: 25_000, expiryGraceMs: 5_000 },
     now: () => time,
@@ -228,5 +229,44 @@ describe('a session', () => {
     expect(ask({ type: 'subscribe', channel: 'threats' })).toMatchObject([
       { type: 'error', code: 'forbidden' },
     ])
+  })
+
+  describe('that is given a newer token', () => {
+    const refresh = async (
+      { ask, sent }: Pick<ReturnType<typeof create>, 'ask' | 'sent'>,
+      next: Partial<Principal> | string,
+    ) => {
+      ask({ type: 'refresh', accessToken: typeof next === 'string' ? next : JSON.stringify(next), id: 'r' })
+      // The token is checked, then answered: a turn of the event loop is enough here.
+      await new Promise(setImmediate)
+      return sent.map(text => JSON.parse(text) as ServerMessage)
+    }
+
+    it('lives as long as that one', async () => {
+      const made = create()
+      const expiresAt = made.principal.expiresAt + 60_000
+      expect(await refresh(made, { expiresAt })).toEqual([{ type: 'refreshed', expiresAt, id: 'r' }])
+      made.advance(EXPIRES_IN_MS + 59_000)
+      expect(made.closes).toEqual([])
+      made.advance(7_000)
+      expect(made.closes).toEqual([CLOSE.expired])
+    })
+
+    it('does not become somebody else, and a bad token changes nothing', async () => {
+      const made = create()
+      const expiresAt = made.principal.expiresAt + 60_000
+      for (const next of [{ userId: 'other', expiresAt }, { refused: 'expired' } as object, 'not json']) {
+        expect(await refresh(made, next)).toMatchObject([{ type: 'error', id: 'r' }])
+      }
+      expect(made.session.principal).toEqual(made.principal)
+    })
+
+    it('loses what the newer one may not read', async () => {
+      const made = create()
+      made.ask({ type: 'subscribe', channel: 'threats' })
+      const answers = await refresh(made, { grants: ['alerts:read'] })
+      expect(answers.map(({ type }) => type)).toEqual(['unsubscribed', 'refreshed'])
+      expect(made.hub.countOf('threats')).toBe(0)
+    })
   })
 })

@@ -1,6 +1,6 @@
 import { CHANNELS, CLOSE, type ClientMessage, clientMessage, type ServerMessage } from '../../schemas/wire.ts'
 import { CHANNEL_PERMISSION, isGranted } from '../auth/permissions.ts'
-import type { Principal } from '../auth/provider.ts'
+import { isRefusal, type Principal, type Refusal, type SessionProvider } from '../auth/provider.ts'
 import { textFrame } from './frame.ts'
 import type { Hub, Subscriber } from './hub.ts'
 import type { Outbox } from './outbox.ts'
@@ -28,6 +28,7 @@ export interface SessionLimits {
 
 interface SessionDeps {
   readonly principal: Principal
+  readonly auth: Pick<SessionProvider, 'validateToken'>
   readonly socket: SessionSocket
   readonly hub: Hub
   readonly limits: SessionLimits
@@ -63,7 +64,7 @@ const parse = (text: string | undefined): ClientMessage | undefined => {
 }
 
 /** Starts a session for an authenticated client. */
-export const createSession = ({ socket, hub, limits, now, ...deps }: SessionDeps): Session => {
+export const createSession = ({ auth, socket, hub, limits, now, ...deps }: SessionDeps): Session => {
   let principal = deps.principal
   const burst = limits.messagesPerSecond * 2
   let allowance = burst
@@ -100,7 +101,36 @@ export const createSession = ({ socket, hub, limits, now, ...deps }: SessionDeps
     return false
   }
 
-  const answer = (message: ClientMessage): ServerMessage => {
+  const become = (next: Principal) => {
+    principal = next
+    for (const channel of CHANNELS) {
+      if (isGranted(principal, CHANNEL_PERMISSION[channel]) || !hub.isSubscribed(channel, subscriber))
+        continue
+      hub.unsubscribe(channel, subscriber)
+      reply({ type: 'unsubscribed', channel })
+    }
+  }
+
+  /** Takes a newer token: of the same user, or the socket would speak for two. */
+  const refresh = async ({ accessToken, id }: Extract<ClientMessage, { type: 'refresh' }>) => {
+    const refuse = (code: string, text: string) => reply({ type: 'error', code, message: text, ...asked })
+    const asked = id === undefined ? {} : { id }
+    let next: Principal | Refusal
+    try {
+      next = await auth.validateToken(accessToken)
+    } catch {
+      // What tokens are checked with is away. The old one goes on to hold until it expires.
+      return refuse('unavailable', 'the token cannot be checked at this moment')
+    }
+    if (!isOpen) return
+    if (isRefusal(next) || next.userId !== principal.userId) {
+      return refuse('refused', 'this token does not extend this socket')
+    }
+    become(next)
+    reply({ type: 'refreshed', expiresAt: next.expiresAt, ...asked })
+  }
+
+  const answer = (message: Exclude<ClientMessage, { type: 'refresh' }>): ServerMessage => {
     const id = message.id === undefined ? {} : { id: message.id }
     switch (message.type) {
       case 'ping':
@@ -126,14 +156,7 @@ export const createSession = ({ socket, hub, limits, now, ...deps }: SessionDeps
       return principal
     },
     become: next => {
-      if (!isOpen) return
-      principal = next
-      for (const channel of CHANNELS) {
-        if (isGranted(principal, CHANNEL_PERMISSION[channel]) || !hub.isSubscribed(channel, subscriber))
-          continue
-        hub.unsubscribe(channel, subscriber)
-        reply({ type: 'unsubscribed', channel })
-      }
+      if (isOpen) become(next)
     },
     receive: text => {
       if (!isOpen || !isWithinRate()) return
@@ -143,6 +166,10 @@ export const createSession = ({ socket, hub, limits, now, ...deps }: SessionDeps
         mistakes += 1
         if (mistakes > MAX_MISTAKES) return close(CLOSE.protocol)
         return reply({ type: 'error', code: 'bad-message', message: 'this message is not in the protocol' })
+      }
+      if (message.type === 'refresh') {
+        void refresh(message)
+        return
       }
       const response = answer(message)
       reply(response)

@@ -90,6 +90,7 @@ export const createSockets = (deps: SocketsDeps): Sockets => {
     const outbox = deps.flusher.open(stream, settings.queueBytes)
     const session = createSession({
       principal,
+      auth: deps.auth,
       hub,
       limits: settings,
       now: deps.now,

@@ -1,3 +1,4 @@
+import { SentinelError } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/log.ts'
 import { createAuditStore } from './audit.ts'
 import { createCredentialStore } from './credentials.ts'
@@ -8,6 +9,7 @@ import type { Store } from './store.ts'
 import { createUserStore } from './users.ts'
 
 const POSTGRES = /^postgres(?:ql)?:\/\//
+const ADDRESS = /^[a-z0-9+.-]+:\/\//i
 
 interface OpenStoreDeps {
   /** A `postgres://` address, or the path of an SQLite file. */
@@ -17,9 +19,13 @@ interface OpenStoreDeps {
 
 /**
  * Opens the store where it is, and brings its schema up to date: forward only, one gateway at a time.
- * Throws NS_STORE_UNUSABLE and NS_SERVICE_UNREACHABLE.
+ * Throws NS_CONFIG_INVALID, NS_STORE_UNUSABLE and NS_SERVICE_UNREACHABLE.
  */
 export const openStore = async ({ address, log }: OpenStoreDeps): Promise<Store> => {
+  if (ADDRESS.test(address) && !POSTGRES.test(address)) {
+    // Not shown: it may hold a password.
+    throw new SentinelError('NS_CONFIG_INVALID', 'GATEWAY_STORE: neither a file nor a postgres:// address')
+  }
   const database = POSTGRES.test(address) ? await openPostgres({ address, log }) : await openSqlite(address)
   return {
     ...createUserStore(database),

@@ -83,11 +83,14 @@ export const openPostgres = async ({ address, log }: PostgresDeps): Promise<Data
         oid === BIGINT_OID ? Number : pg.types.getTypeParser(oid, format)) as typeof pg.types.getTypeParser,
     },
   })
-  // A connection that is lost while nobody uses it is replaced by the next one who asks.
-  pool.on('error', error => log.warn({ problem: messageOf(error) }, 'a connection to postgres was lost'))
+  // Whoever uses it learns it from the statement that fails, and the next one who asks gets another.
+  const onLost = (error: Error) =>
+    log.warn({ problem: messageOf(error) }, 'a connection to postgres was lost')
+  pool.on('error', onLost)
 
   const within = async <T>(begin: readonly string[], work: (sql: Sql) => Promise<T>): Promise<T> => {
     const client = await pool.connect()
+    client.on('error', onLost)
     let failure: unknown
     try {
       for (const text of begin) await client.query(text)
@@ -99,6 +102,7 @@ export const openPostgres = async ({ address, log }: PostgresDeps): Promise<Data
       throw error
     } finally {
       // A connection whose transaction failed is thrown away, which ends the transaction in any case.
+      client.off('error', onLost)
       client.release(failure !== undefined)
     }
   }

@@ -52,6 +52,12 @@ describe('the SQLite store', () => {
     await expect(open(join(text, 'gateway.db'))).rejects.toEqual(REFUSED)
   })
 
+  it('is not made of an address that it does not know, which is not shown', async () => {
+    const error = await open('mysql://user:hunter2@host/db').catch((cause: unknown) => cause)
+    expect(error).toMatchObject({ code: 'NS_CONFIG_INVALID' })
+    expect(String(error)).not.toContain('hunter2')
+  })
+
   it('brings one of an older version up to date, with what is in it', async () => {
     const path = join(tempDir(), 'older.db')
     const db = new DatabaseSync(path)

@@ -64,6 +64,20 @@ describe('the Postgres store', () => {
     expect(String(error)).not.toContain('only')
   })
 
+  it('undoes what a lost connection was in the middle of, says that it was away, and goes on', async () => {
+    const address = await postgres.createDatabase()
+    const database = await openPostgres({ address, log: silentLog() })
+    const add = "INSERT INTO access_changes VALUES (?, 'u', 0)"
+    const cut = database.transaction(async sql => {
+      await sql.run(add, 'a')
+      await sql.run('SELECT pg_terminate_backend(pg_backend_pid())')
+    })
+    await expect(cut).rejects.toMatchObject({ code: 'NS_SERVICE_UNREACHABLE' })
+    await database.run(add, 'b')
+    expect(await database.all('SELECT id FROM access_changes')).toEqual([{ id: 'b' }])
+    await database.close()
+  })
+
   it('has everything that it acknowledged when gateway and database are killed, and goes on', async () => {
     const address = await postgres.createDatabase()
     const store = await open(address)

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { describe, expect, it } from '@jest/globals'
+import type { Tokens } from '../../schemas/wire.ts'
 import {
   logIn,
   openDeafSocket,
@@ -121,6 +122,32 @@ describe('an upgrade', () => {
 })
 
 describe('a socket', () => {
+  it('45: is extended by a newer token of the same user, and of nobody else', async () => {
+    let ahead = 0
+    const { url, headers, refreshToken } = await start({ now: () => Date.now() + ahead })
+    const socket = await openForeignSocket(url, { headers })
+    const refresh = async (accessToken: string) => {
+      const before = socket.messages.length
+      socket.send({ type: 'refresh', accessToken })
+      await until(() => socket.messages.length > before)
+      return socket.messages.at(-1)
+    }
+    const made = await post(url, '/users', { username: 'eve', role: 'viewer' }, headers)
+    const { password } = (await made.json()) as { password: string }
+    const change = { username: 'eve', password, newPassword: 'an unlikely sentence, once' }
+    const eve = (await (await post(url, '/auth/password', change)).json()) as Tokens
+    expect(await refresh(eve.accessToken)).toMatchObject({ type: 'error', code: 'refused' })
+    expect(await refresh('x')).toMatchObject({ type: 'error', code: 'refused' })
+    ahead = 600_000
+    const next = (await (await post(url, '/auth/refresh', { refreshToken })).json()) as Tokens
+    expect(await refresh(next.accessToken)).toMatchObject({ type: 'refreshed' })
+    ahead = 1_000_000
+    socket.send({ type: 'ping' })
+    await until(() => socket.messages.at(-1)?.type === 'pong')
+    ahead = 1_600_000
+    expect(await socket.closed).toBe(4010)
+  })
+
   it('46: is closed with a code of its own when its token has expired', async () => {
     let ahead = 0
     const { url, headers } = await start({ now: () => Date.now() + ahead })
