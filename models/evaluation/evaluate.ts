@@ -39,7 +39,7 @@ export const evaluate = async (deps: EvaluationDeps): Promise<Evaluation> => {
   const rows = train.rows.filter((_, i) => contaminated || train.anomalous[i] === 0)
   const encoder = fitTable({ columns: train.columns, rows }, deps)
   const data = encoder.encode({ columns: train.columns, rows })
-  const ensemble = trainEnsemble(data, { seed })
+  const ensemble = trainEnsemble(data, { seed, contaminated })
   const session = await createSession({
     onnx: encodeEnsemble(ensemble),
     input: INPUT,

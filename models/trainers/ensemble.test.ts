@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { scoreOfBudget } from './calibration.ts'
+import { scoreEcod } from './ecod.ts'
 import { scoreEnsemble, trainEnsemble } from './ensemble.ts'
 import type { Matrix } from './matrix.ts'
 import { createRandom } from './random.ts'
@@ -50,6 +51,18 @@ describe('the ensemble', () => {
   it('is the same for the same rows and seed, another for another seed', () => {
     expect(trainEnsemble(data, { seed: 9 })).toEqual(ensemble)
     expect(trainEnsemble(data, { seed: 10 })).not.toEqual(ensemble)
+  })
+
+  it('leaves the most unusual rows out of the final fit when they may be anomalies', () => {
+    const mixed = usual(4000, 1)
+    const outliers = 120
+    for (let row = 0; row < outliers; row++) mixed.values.set([30, 30], row * 33 * FEATURES)
+    const probe = { values: Float32Array.of(30, 30, 1, 1.5, 1, 1.5), rows: 1, features: FEATURES }
+    const nats = (contaminated: boolean) => {
+      const trained = trainEnsemble(mixed, { seed: 9, contaminated })
+      return scoreEcod(trained.ecod, probe)[0] ?? 0
+    }
+    expect(nats(true)).toBeGreaterThan(nats(false) + 2)
   })
 
   it('refuses to learn from less than four rows', () => {

@@ -55,26 +55,59 @@ const natsOf = (calibrations: readonly Calibration[], own: readonly Float64Array
 const largest = (nats: readonly Float64Array[]): Float64Array =>
   Float64Array.from(nats[0] ?? [], (_, row) => Math.max(...nats.map(each => each[row] ?? 0)))
 
+/** How an ensemble is trained. */
+export interface EnsembleOptions {
+  readonly seed: number
+  /**
+   * True when the rows may hold anomalies: the most unusual twentieth of those that the models are fitted on is found by a first
+   * fit and left out of the final one. Calibration keeps its rows, so that a budget is still one of all events.
+   */
+  readonly contaminated?: boolean
+}
+
+/** Share of the rows that is left out of the final fit where they may hold anomalies. */
+const TRIMMED_SHARE = 0.05
+
+const fit = (data: Matrix, seed: number): Members => ({
+  forest: trainIsolationForest(data, { seed }),
+  ecod: trainEcod(data),
+  whitening: trainWhitening(data),
+})
+
+/** Learns from the held rows what the scores of the models, and of the most surprised one, stand for. */
+const calibrateOn = (
+  members: Members,
+  held: Matrix,
+): Pick<Ensemble, 'calibrations' | 'combined' | 'calibrationRows'> => {
+  const own = ownScores(members, held)
+  const calibrations = own.map(fitCalibration)
+  const combined = fitCalibration(largest(natsOf(calibrations, own)))
+  return { calibrations, combined, calibrationRows: held.rows }
+}
+
+/** The rows without the twentieth that the models find most unusual. */
+const trim = (members: Members, data: Matrix, held: Matrix): Matrix => {
+  const { calibrations } = calibrateOn(members, held)
+  const nats = largest(natsOf(calibrations, ownScores(members, data)))
+  const limit = nats.toSorted()[Math.floor(data.rows * (1 - TRIMMED_SHARE))] ?? Number.POSITIVE_INFINITY
+  const kept = Array.from(nats.keys()).filter(row => (nats[row] ?? 0) < limit)
+  return takeRows(data, kept)
+}
+
 /**
  * Fits the models on most rows and calibrates them on the rest, drawn by the seed. Deterministic to the byte in rows,
  * their order and the seed. Throws NS_MODEL_REFUSED for fewer than four rows.
  */
-export const trainEnsemble = (data: Matrix, { seed }: { readonly seed: number }): Ensemble => {
+export const trainEnsemble = (data: Matrix, { seed, contaminated = false }: EnsembleOptions): Ensemble => {
   if (data.rows < 4)
     throw new SentinelError('NS_MODEL_REFUSED', `a model needs 4 rows or more, not ${data.rows}`)
   const order = drawNumbers(data.rows, data.rows, createRandom(seed))
   const calibrationRows = Math.ceil(data.rows * CALIBRATION_SHARE)
   const held = takeRows(data, order.subarray(0, calibrationRows))
   const fitted = takeRows(data, order.subarray(calibrationRows))
-  const members = {
-    forest: trainIsolationForest(fitted, { seed }),
-    ecod: trainEcod(fitted),
-    whitening: trainWhitening(fitted),
-  }
-  const own = ownScores(members, held)
-  const calibrations = own.map(fitCalibration)
-  const combined = fitCalibration(largest(natsOf(calibrations, own)))
-  return { ...members, features: data.features, calibrations, combined, calibrationRows }
+  const first = fit(fitted, seed)
+  const members = contaminated ? fit(trim(first, fitted, held), seed) : first
+  return { ...members, ...calibrateOn(members, held), features: data.features }
 }
 
 /**
