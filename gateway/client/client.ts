@@ -34,6 +34,7 @@ const HANDSHAKE_TIMEOUT_MS = 10_000
 const SILENCE_MS = 60_000
 const MAX_PAYLOAD_BYTES = 16 * 1_048_576
 const FIRST_TERMINAL_CODE = 4_500
+const EXTEND_ID = 'extend'
 
 interface Ended {
   readonly code: number
@@ -89,7 +90,9 @@ const openSocket = (options: ClientOptions, accessToken: string) => {
       onDelivery(delivery)
       return
     }
-    const message = JSON.parse(text) as { type?: unknown; channel?: Channel; message?: unknown }
+    const message = JSON.parse(text) as { type?: unknown; channel?: Channel; message?: unknown; id?: unknown }
+    // A newer token that was not taken changes nothing: the socket ends with the old one, and another is opened.
+    if (message.id === EXTEND_ID) return
     if (message.type === 'subscribed' && message.channel !== undefined) missing.delete(message.channel)
     if (message.type === 'error') {
       reason = String(message.message)
@@ -121,7 +124,16 @@ const openSocket = (options: ClientOptions, accessToken: string) => {
     subscribed.resolve(false)
     ended.resolve({ code, reason, ...(status === undefined ? {} : { status }) })
   })
-  return { subscribed: subscribed.promise, ended: ended.promise, close: () => socket.close() }
+  return {
+    subscribed: subscribed.promise,
+    ended: ended.promise,
+    /** Shows a newer token, so that the socket outlives the one that it was opened with. */
+    extend: (newer: string) => {
+      if (socket.readyState !== WebSocket.OPEN) return
+      socket.send(JSON.stringify({ type: 'refresh', accessToken: newer, id: EXTEND_ID }))
+    },
+    close: () => socket.close(),
+  }
 }
 
 /**
@@ -136,11 +148,31 @@ export const connectClient = async (options: ClientOptions): Promise<Client> => 
   const closing = new AbortController()
   let current: ReturnType<typeof openSocket> | undefined
 
+  let renewal: NodeJS.Timeout | undefined
+  /** Keeps the socket open beyond its first token. Where that fails, it expires, and is opened anew. */
+  const extendLater = () => {
+    clearTimeout(renewal)
+    if (closing.signal.aborted) return
+    renewal = setTimeout(() => {
+      login
+        .accessToken()
+        .then(token => {
+          current?.extend(token)
+          extendLater()
+        })
+        // The socket will end with its token, and whoever opens the next one meets the same error and judges it.
+        .catch(() => undefined)
+    }, login.freshForMs())
+  }
+
   const connect = async () => {
     current = openSocket(options, await login.accessToken())
     if (closing.signal.aborted) current.close()
     const isSubscribed = await current.subscribed
-    if (isSubscribed) onState?.('connected')
+    if (isSubscribed) {
+      onState?.('connected')
+      extendLater()
+    }
     return isSubscribed
   }
   /** Throws what makes reconnecting pointless. */
@@ -153,7 +185,9 @@ export const connectClient = async (options: ClientOptions): Promise<Client> => 
   }
   const keepUp = async () => {
     for (let wait = retryMs; !closing.signal.aborted; wait = Math.min(wait * 2, retryMs * 100)) {
-      if (current !== undefined) judge(await current.ended)
+      const ended = await current?.ended
+      clearTimeout(renewal)
+      if (ended !== undefined) judge(ended)
       if (closing.signal.aborted) return
       onState?.('reconnecting')
       // Spread, so that the clients of a gateway that went away do not come back all at once.
@@ -181,6 +215,7 @@ export const connectClient = async (options: ClientOptions): Promise<Client> => 
     failed,
     close: async () => {
       closing.abort()
+      clearTimeout(renewal)
       current?.close()
       await kept
       await current?.ended

@@ -65,10 +65,21 @@ export const createLogin = (url: string, login: Login) => {
     return keep(fresh)
   }
 
+  let renewing: Promise<string> | undefined
+  /** A refresh token is good once: whoever asks meanwhile waits for the same answer. */
+  const renewOnce = () => {
+    renewing ??= renew().finally(() => {
+      renewing = undefined
+    })
+    return renewing
+  }
+
   return {
+    /** How long the token at hand is still good enough to be kept, in ms. */
+    freshForMs: (): number => Math.max(0, freshUntil - Date.now()),
     /** A token that is good for a while. Throws NS_LOGIN_REFUSED, NS_SERVICE_UNREACHABLE. */
     accessToken: async (): Promise<string> =>
-      tokens !== undefined && Date.now() < freshUntil ? tokens.accessToken : renew(),
+      tokens !== undefined && Date.now() < freshUntil ? tokens.accessToken : renewOnce(),
     /** The gateway did not take the token: the next one is a new one. */
     expire: (): void => {
       freshUntil = 0

@@ -44,6 +44,24 @@ describe('the client', () => {
     expect(offsets()).toEqual([1, 2, 3])
   })
 
+  it('outlives its access tokens on one socket, and misses nothing meanwhile', async () => {
+    const { url, relay, metrics } = await startTestGateway({
+      dataDir: tempDir(),
+      prefix: unique('client'),
+      env: { ACCESS_TOKEN_TTL_S: '2', GATEWAY_EXPIRY_GRACE_MS: '0' },
+    })
+    const { offsets, states } = await connect(url)
+    const began = Date.now()
+    let offset = 0
+    while (Date.now() - began < 6_000) {
+      offset += 1
+      await relay.onBatch([threatRecord(offset)])
+      await until(() => offsets().length === offset)
+    }
+    expect(states).toEqual(['connected'])
+    expect((await metrics.closes.get()).values).toEqual([])
+  })
+
   it('comes back when the gateway does', async () => {
     const shared = { dataDir: tempDir(), prefix: unique('client') }
     const first = await startTestGateway(shared)
