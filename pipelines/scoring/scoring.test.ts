@@ -11,20 +11,24 @@ import { createScoringStage, type ScoringDeps } from './scoring.ts'
 
 const PARTITION = 5
 
-const json = <T>() => ({
-  encode: (value: T) => Buffer.from(JSON.stringify(value)),
-  decode: async (bytes: Buffer): Promise<T> => {
-    const text = bytes.toString('utf8')
-    if (text === 'unavailable') throw new SentinelError('NS_SCHEMA_UNKNOWN', 'the registry does not answer')
-    if (!text.startsWith('{')) throw new SentinelError('NS_UNDECODABLE', 'not what it should be')
-    return JSON.parse(text)
-  },
-  /** Knows the schema of every other value, as in a topic that was written with two. */
-  decodeKnown: (bytes: Buffer): T | undefined =>
-    bytes.length % 2 === 0 && bytes.toString('utf8').startsWith('{')
-      ? JSON.parse(bytes.toString('utf8'))
-      : undefined,
-})
+/** Values as JSON; one in two is of a schema that has to be asked for once, as in a topic that was written with two. */
+const json = <T>() => {
+  let met = false
+  return {
+    encode: (value: T) => Buffer.from(JSON.stringify(value)),
+    decode: async (bytes: Buffer): Promise<T> => {
+      const text = bytes.toString('utf8')
+      if (text === 'unavailable') throw new SentinelError('NS_SCHEMA_UNKNOWN', 'the registry does not answer')
+      if (!text.startsWith('{')) throw new SentinelError('NS_UNDECODABLE', 'not what it should be')
+      met = true
+      return JSON.parse(text)
+    },
+    decodeKnown: (bytes: Buffer): T | undefined => {
+      const text = bytes.toString('utf8')
+      return text.startsWith('{') && (met || bytes.length % 2 === 0) ? JSON.parse(text) : undefined
+    },
+  }
+}
 
 const stageOf = (deps: Partial<ScoringDeps> = {}) =>
   createScoringStage({

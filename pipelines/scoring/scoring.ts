@@ -6,7 +6,7 @@ import type { JudgedEvent } from '../../models/features/event-fields.ts'
 import { advance } from '../../models/features/state.ts'
 import { int, section, setting } from '../../runtime/config.ts'
 import { messageOf, SentinelError, toSentinelError } from '../../runtime/errors.ts'
-import type { EntityState, Event, ModelInForce, Threat } from '../../schemas/generated.ts'
+import type { Behaviour, EntityState, Event, ModelInForce, Threat } from '../../schemas/generated.ts'
 import { createEntityStates, type StatesView } from './entity-states.ts'
 import { enforce, MODEL_KEY, RESERVED_PREFIX } from './model-in-force.ts'
 
@@ -43,7 +43,7 @@ export interface ScoringDeps {
     /** As much of it as is judged: all that is read of the many events that are no threat. */
     readonly judged: Decoder<JudgedEvent>
     readonly threat: Pick<Codec<Threat>, 'encode'>
-    readonly entityState: Pick<Codec<EntityState>, 'encode' | 'decode'>
+    readonly entityState: Pick<Codec<EntityState>, 'encode' | 'decode' | 'decodeKnown'>
   }
   readonly detector: Detector
   readonly sinks: readonly ThreatSink[]
@@ -106,9 +106,19 @@ const unreadable = (record: InputRecord, why: string, cause?: unknown) =>
     { cause },
   )
 
+/** Of a state that was encoded here, or decoded before when it was restored: it can be nothing else. */
+const behaviourOf = (state: EntityState | undefined): Behaviour => {
+  if (state?.behaviour) return state.behaviour
+  throw new SentinelError('NS_INTERNAL', 'a state in memory holds no behaviour')
+}
+
 const createTask = (deps: ScoringDeps): PartitionTask => {
   const { codecs, detector, topics } = deps
-  const entities = createEntityStates(deps.maxEntities)
+  const entities = createEntityStates({
+    limit: deps.maxEntities,
+    encode: (id, behaviour) => codecs.entityState.encode({ id, behaviour, model: null }),
+    decode: bytes => behaviourOf(codecs.entityState.decodeKnown(bytes)),
+  })
   let inForce: ModelInForce | undefined
   /** The encoded states seen so far, for their mean size. */
   const encoded = { states: 0, bytes: 0 }
@@ -120,7 +130,7 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
 
   const readState = async (record: InputRecord, value: Buffer): Promise<EntityState> => {
     try {
-      return await codecs.entityState.decode(value)
+      return codecs.entityState.decodeKnown(value) ?? (await codecs.entityState.decode(value))
     } catch (error) {
       // Transient trouble with the registry is tried again; bytes that are no state never will be one.
       if (toSentinelError(error).outcome === 'retriable') throw error
@@ -135,7 +145,7 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
     const state = record.value === null ? null : await readState(record, record.value)
     if (key === MODEL_KEY) inForce = state?.model ?? undefined
     else if (state !== null && state.behaviour === null) throw unreadable(record, 'it holds no behaviour')
-    else entities.restore(key, state?.behaviour ?? null)
+    else entities.restore(key, record.value)
   }
 
   /** Reads the events of a batch in order, each with its entity's past, and advances the states in the view. */
@@ -215,18 +225,14 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
       const taken = enforce(inForce, detector.manifest)
       const view = entities.view()
       const outputs = await outputsOf(await observeBatch(records, view))
-      const changes = [
-        ...(taken === undefined ? [] : [{ id: MODEL_KEY, behaviour: null, model: taken }]),
-        ...view.changes().map(([id, behaviour]) => ({ id, behaviour, model: null })),
-      ].map(state => ({
-        key: state.id,
-        value: state.behaviour === null && state.model === null ? null : codecs.entityState.encode(state),
-      }))
+      const changes = view.changes()
+      const model = { id: MODEL_KEY, behaviour: null, model: taken ?? null }
+      if (taken !== undefined) changes.unshift({ key: MODEL_KEY, value: codecs.entityState.encode(model) })
       return {
         outputs,
         changes,
         committed: () => {
-          view.commit()
+          view.commit(changes)
           inForce = taken ?? inForce
           for (const { value } of changes) measure(value)
         },
