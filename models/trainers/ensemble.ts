@@ -68,7 +68,7 @@ export interface EnsembleOptions {
 /** Share of the rows that is left out of the final fit where they may hold anomalies. */
 const TRIMMED_SHARE = 0.05
 
-const fit = (data: Matrix, seed: number): Members => ({
+const fitMembers = (data: Matrix, seed: number): Members => ({
   forest: trainIsolationForest(data, { seed }),
   ecod: trainEcod(data),
   whitening: trainWhitening(data),
@@ -105,8 +105,8 @@ export const trainEnsemble = (data: Matrix, { seed, contaminated = false }: Ense
   const calibrationRows = Math.ceil(data.rows * CALIBRATION_SHARE)
   const held = takeRows(data, order.subarray(0, calibrationRows))
   const fitted = takeRows(data, order.subarray(calibrationRows))
-  const first = fit(fitted, seed)
-  const members = contaminated ? fit(trim(first, fitted, held), seed) : first
+  const first = fitMembers(fitted, seed)
+  const members = contaminated ? fitMembers(trim(first, fitted, held), seed) : first
   return { ...members, ...calibrateOn(members, held), features: data.features }
 }
 
