@@ -96,20 +96,33 @@ const checkIngest = async ({ kafka, oracle }: CheckDeps) => {
   return { raw, events, deadLetters, problems: [...tally.problems(), ...disorder] }
 }
 
-/** The latest value of each key in each partition of a changelog, in log order. */
-const createStates = () => {
+/**
+ * The latest value of each key in each partition of a changelog, in log order within each kind of key: that is the order
+ * in which a bounded number of them is forgotten.
+ */
+const createStates = (kindOf: (key: string) => string) => {
   const states = new Map<string, Buffer>()
   return {
     take: (partition: number, key: Buffer | string | null, value: Buffer | null) => {
-      const name = `${partition} ${String(key)}`
+      const name = `${partition} ${kindOf(String(key))} ${String(key)}`
       states.delete(name)
       if (value !== null) states.set(name, value)
     },
-    of: (partition: number): string[] =>
-      [...states].flatMap(([name, value]) =>
-        name.startsWith(`${partition} `) ? [`${name} ${value.toString('base64')}`] : [],
-      ),
+    of: (partition: number): string => {
+      const some = [...states].filter(([name]) => name.startsWith(`${partition} `))
+      const kinds = Map.groupBy(some, ([name]) => name.split(' ')[1] ?? '')
+      const ordered = [...kinds.keys()].toSorted().flatMap(kind => kinds.get(kind) ?? [])
+      return ordered.map(([name, value]) => `${name} ${value.toString('base64')}`).join()
+    },
   }
+}
+
+/** A stage with state: what it writes, and what kinds of keys its changelog has. */
+interface Stateful {
+  readonly stage: Stage
+  /** Full names; its records in the first form, and in a further one. */
+  readonly outputs: readonly [string, string]
+  readonly kindOf: (key: string) => string
 }
 
 /**
@@ -117,15 +130,11 @@ const createStates = () => {
  * order in each partition of each topic, dead letters included; and whether the state left behind is the same. Resolves
  * with the records of the first topic, and the problems.
  */
-const checkStateful = async (
-  { kafka, oracle }: CheckDeps,
-  stage: Stage,
-  outputs: readonly [string, string],
-) => {
+const checkStateful = async ({ kafka, oracle }: CheckDeps, { stage, outputs, kindOf }: Stateful) => {
   const { deadLetters } = oracle.topics
   const changelog = stage.changelog ?? ''
   const [wanted, found] = [createSequences(), createSequences()]
-  const [wantedStates, foundStates] = [createStates(), createStates()]
+  const [wantedStates, foundStates] = [createStates(kindOf), createStates(kindOf)]
   const expect = undisturbed(stage)
   await readTopic({
     kafka,
@@ -147,8 +156,8 @@ const checkStateful = async (
   })
   await readEach(kafka, changelog, ({ partition, key, value }) => foundStates.take(partition, key, value))
   const states = (await topicOffsets(kafka, changelog)).flatMap(({ partition }) => {
-    const [is, should] = [foundStates.of(partition), wantedStates.of(partition)]
-    return is.join() === should.join() ? [] : [`${changelog}-${partition} comes to another state`]
+    const same = foundStates.of(partition) === wantedStates.of(partition)
+    return same ? [] : [`${changelog}-${partition} comes to another state`]
   })
   return { count, problems: [...sequenceProblems(wanted, found), ...states] }
 }
@@ -157,8 +166,16 @@ const checkStateful = async (
 export const checkAll = async (deps: CheckDeps): Promise<Report> => {
   const { topics, scoring, alerting } = deps.oracle
   const { raw, events, deadLetters, problems } = await checkIngest(deps)
-  const threats = await checkStateful(deps, scoring, [topics.threats.name, topics.threatsOcsf.name])
-  const alerts = await checkStateful(deps, alerting, [topics.alerts.name, topics.alertsOcsf.name])
+  const threats = await checkStateful(deps, {
+    stage: scoring,
+    outputs: [topics.threats.name, topics.threatsOcsf.name],
+    kindOf: key => (key.startsWith('partition:') ? 'partition' : 'entity'),
+  })
+  const alerts = await checkStateful(deps, {
+    stage: alerting,
+    outputs: [topics.alerts.name, topics.alertsOcsf.name],
+    kindOf: key => key.slice(0, key.indexOf(':')),
+  })
   return {
     raw,
     events,

@@ -16,6 +16,8 @@ export interface Member<S extends string = string> {
   runs(): boolean
   /** Why it ended although nobody wanted it to; undefined while all is well. */
   failure(): string | undefined
+  /** How often it was started again because a service was away when it started. */
+  revivals(): number
   /** How often the process of now has begun a batch anew. */
   failedBatches(): number
   /** What the process of now has logged so far. */
@@ -25,12 +27,20 @@ export interface Member<S extends string = string> {
 /** The last lines that a process wrote. */
 const lastWords = (cli: Cli): string => cli.stderr().split('\n').slice(-12).join('\n')
 
-/** Starts a process of a stage. */
-export const startMember = <S extends string>(stage: S, env: Readonly<Record<string, string>>): Member<S> => {
+/** The exit code of a process that could not start because a service was away: whoever supervises it starts it again. */
+const UNAVAILABLE = 4
+
+/** Starts a process of a stage; with `revived`, it is started again for as long as it ends because a service is away. */
+export const startMember = <S extends string>(
+  stage: S,
+  env: Readonly<Record<string, string>>,
+  { revived = false }: { readonly revived?: boolean } = {},
+): Member<S> => {
   let cli: Cli
   let wanted = false
   let running = false
   let failure: string | undefined
+  let revivals = 0
   const start = () => {
     const mine = startCli([stage], env)
     cli = mine
@@ -39,7 +49,10 @@ export const startMember = <S extends string>(stage: S, env: Readonly<Record<str
     failure = undefined
     void mine.exited.then(({ code, signal }) => {
       running = false
-      if (wanted) failure = `${stage} ended by itself with ${signal ?? code}: ${lastWords(mine)}`
+      if (wanted && revived && code === UNAVAILABLE) {
+        revivals++
+        start()
+      } else if (wanted) failure = `${stage} ended by itself with ${signal ?? code}: ${lastWords(mine)}`
     })
   }
   const end = async (signal: NodeJS.Signals) => {
@@ -64,6 +77,7 @@ export const startMember = <S extends string>(stage: S, env: Readonly<Record<str
     resume: () => cli.kill('SIGCONT'),
     runs: () => running,
     failure: () => failure,
+    revivals: () => revivals,
     failedBatches: () => cli.stderr().split('"msg":"processing ').length - 1,
     log: () => cli.stderr(),
   }

@@ -91,8 +91,8 @@ describe(`processes that are killed, stopped and restarted (FAULT_SEED=${seed})`
   it('instances that join and leave under load', async () => {
     const system = await systemUnderFault()
     const members = STAGES.map(stage => system.start(stage))
-    for (let round = 0; round < 3; round++) {
-      await system.feed(1_200)
+    for (let round = 0; round < 2; round++) {
+      await system.feed(1_500)
       for (const stage of STAGES) {
         members.push(system.start(stage))
         await system.somewhere(stage)
@@ -100,6 +100,10 @@ describe(`processes that are killed, stopped and restarted (FAULT_SEED=${seed})`
       const [leaver] = members.splice(system.random.below(members.length - STAGES.length), 1)
       await leaver?.leave()
     }
+    // One that is told to leave while it is still joining.
+    const hasty = system.start('alert')
+    await until(() => hasty.log().includes('rules loaded'), { what: 'its first words', timeoutMs: 60_000 })
+    await hasty.leave()
     for (const stage of STAGES) if (!members.some(member => member.stage === stage)) system.start(stage)
     await system.drained()
     expect(await system.check()).toMatchObject({ problems: [] })

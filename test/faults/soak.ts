@@ -1,16 +1,17 @@
 import { parseArgs } from 'node:util'
 import { seedOfRun } from '../support/seed.ts'
 import { until } from '../support/until.ts'
-import { startBroker, startSchemaRegistry } from './broker.ts'
+import { type Broker, startBroker, startSchemaRegistry } from './broker.ts'
 import type { Member } from './member.ts'
 import { createSystem, STAGES, type StageName, type System } from './system.ts'
 
-/** `npm run soak -- --events N --kills N --seed N`: the long form of the tests beside it. */
+/** `npm run soak -- --events N --kills N --seed N --minutes N` (at most): the long form of the tests beside it. */
 const { values } = parseArgs({
   options: {
     events: { type: 'string', default: '1000000' },
     kills: { type: 'string', default: '50' },
     seed: { type: 'string', default: String(seedOfRun()) },
+    minutes: { type: 'string', default: '60' },
   },
 })
 const [events, kills, seed] = [Number(values.events), Number(values.kills), Number(values.seed)]
@@ -34,21 +35,20 @@ const began = performance.now()
 const seconds = () => Math.round((performance.now() - began) / 1_000)
 const tell = (line: string) => process.stderr.write(`${String(seconds()).padStart(5)} s  ${line}\n`)
 
-/** Starts again what has ended by itself because a service was away when it started, as a supervisor does. */
-const revive = (members: readonly Member<StageName>[]): number => {
-  const ended = members.filter(member => member.failure()?.includes('with 4:'))
-  for (const member of ended) member.start()
-  return ended.length
-}
-
-const disturb = async (system: System, member: Member<StageName>): Promise<string> => {
+const disturb = async (
+  system: System,
+  members: readonly Member<StageName>[],
+  member: Member<StageName>,
+): Promise<string> => {
   const way = WAYS[system.random.below(WAYS.length)] ?? 'SIGKILL'
   if (way === 'SIGSTOP') {
-    const before = await system.members(member.stage)
+    const patient = { timeoutMs: 120_000 }
+    await until(() => member.log().includes('joined the group'), { ...patient, what: 'a member' })
     member.pause()
-    await until(async () => (await system.members(member.stage)) < before, {
+    const others = members.filter(({ stage }) => stage === member.stage).length - 1
+    await until(async () => (await system.members(member.stage)) <= others, {
+      ...patient,
       what: 'the end of a session',
-      timeoutMs: 60_000,
     })
     member.resume()
   } else {
@@ -59,26 +59,27 @@ const disturb = async (system: System, member: Member<StageName>): Promise<strin
 }
 
 /** Feeds the system slice by slice, and does something to it in each, while it works. */
-const run = async (system: System, broker: Awaited<ReturnType<typeof startBroker>>) => {
+const run = async (system: System, broker: Broker) => {
   const faults: Record<string, number> = {}
   const count = (what: string) => {
     faults[what] = (faults[what] ?? 0) + 1
   }
   const members = STAGES.flatMap(stage => Array.from({ length: MEMBERS[stage] }, () => system.start(stage)))
   const slice = Math.ceil(events / kills)
-  let guest: Member<StageName> | undefined
+  const guests: Member<StageName>[] = []
   for (let kill = 1; kill <= kills; kill++) {
     await system.feed(Math.min(slice, events - slice * (kill - 1)))
     for (const stage of STAGES)
       await until(async () => (await system.lag(stage)) < 2 * slice, { timeoutMs: 300_000 })
+    const present = [...members, ...guests.slice(-1)]
     const victim = members[system.random.below(members.length)]
     if (victim === undefined) throw new Error('there are no members')
     await system.somewhere(victim.stage)
-    const way = await disturb(system, victim)
+    const way = await disturb(system, present, victim)
     count(way)
     if (kill % GUEST_EVERY === 0) {
-      await guest?.leave()
-      guest = system.start(STAGES[system.random.below(STAGES.length)] ?? 'score')
+      await guests.at(-1)?.leave()
+      guests.push(system.start(STAGES[system.random.below(STAGES.length)] ?? 'score'))
       count('joined')
     }
     if (kill % BROKER_EVERY === 0) {
@@ -86,13 +87,30 @@ const run = async (system: System, broker: Awaited<ReturnType<typeof startBroker
       await broker.start()
       count('broker')
     }
-    const revived = revive(guest === undefined ? members : [...members, guest])
-    for (let i = 0; i < revived; i++) count('revived')
     tell(`${kill} of ${kills}: ${way} of ${victim.stage}; ${slice * kill} of ${events} records sent`)
   }
   tell('draining')
   await system.drained()
+  faults['revived'] = [...members, ...guests].reduce((sum, member) => sum + member.revivals(), 0)
   return faults
+}
+
+/** Rejects when it takes too long, so that all is closed and the exit code tells. */
+const overdue = (minutes: number) =>
+  new Promise<never>((_, reject) => {
+    setTimeout(() => reject(new Error(`not done within ${minutes} minutes`)), minutes * 60_000).unref()
+  })
+
+const soak = async (system: System, broker: Broker) => {
+  tell(`${events} events, ${kills} kills, seed ${seed}`)
+  const faults = await run(system, broker)
+  const ran = seconds()
+  tell('checking')
+  const { problems, ...counts } = await system.check()
+  for (const problem of problems) tell(problem)
+  const result = { ...counts, seed, faults, seconds: { run: ran, check: seconds() - ran }, problems }
+  process.stdout.write(`${JSON.stringify(result)}\n`)
+  return problems.length === 0 ? 0 : 1
 }
 
 const registry = await startSchemaRegistry()
@@ -102,18 +120,11 @@ const system = await createSystem({
   schemaRegistryUrl: registry.url,
   seed,
   batch: 400,
+  revived: true,
   env: ENV,
 })
 try {
-  tell(`${events} events, ${kills} kills, seed ${seed}`)
-  const faults = await run(system, broker)
-  const ran = seconds()
-  tell('checking')
-  const { problems, ...counts } = await system.check()
-  for (const problem of problems) tell(problem)
-  const result = { ...counts, seed, faults, seconds: { run: ran, check: seconds() - ran }, problems }
-  process.stdout.write(`${JSON.stringify(result)}\n`)
-  process.exitCode = problems.length === 0 ? 0 : 1
+  process.exitCode = await Promise.race([soak(system, broker), overdue(Number(values.minutes))])
 } finally {
   await system.close()
   await broker.close()

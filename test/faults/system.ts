@@ -37,6 +37,8 @@ export interface SystemOptions {
   readonly seed: number
   /** Records of one send; about what a fetch brings when not given, so that there are many batches. */
   readonly batch?: number
+  /** Whether processes that end because a service is away are started again. */
+  readonly revived?: boolean
   /** Settings of the processes over the ones here. */
   readonly env?: Readonly<Record<string, string>>
 }
@@ -102,7 +104,7 @@ const AT_LEISURE = {
 
 /** Makes the topics of a system; nothing runs yet. */
 export const createSystem = async (options: SystemOptions): Promise<System> => {
-  const { brokers, direct = brokers, schemaRegistryUrl, seed, batch: most = BATCH } = options
+  const { brokers, direct = brokers, schemaRegistryUrl, seed, batch: most = BATCH, revived = false } = options
   const prefix = `${unique('faults')}.`
   const env = {
     ...HARSH,
@@ -192,7 +194,7 @@ export const createSystem = async (options: SystemOptions): Promise<System> => {
       ),
     send: values => send([values]),
     start: (stage, more = {}) => {
-      const member = startMember(stage, { ...env, ...more })
+      const member = startMember(stage, { ...env, ...more }, { revived })
       members.push(member)
       return member
     },
