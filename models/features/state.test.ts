@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import type { Behaviour, Event } from '../../schemas/generated.ts'
@@ -49,6 +51,20 @@ describe('advance', () => {
     expect(swapped).toMatchObject({ firstTime: T0 + 45_000, lastTime: T0 + 45_000 })
     expect(swapped?.events).toBeCloseTo(inOrder?.events ?? 0, 12)
     expect(swapped?.failuresSlow).toBeCloseTo(inOrder?.failuresSlow ?? 0, 12)
+  })
+
+  it('holds no more of a long text than it keeps', () => {
+    setFlagsFromString('--expose-gc')
+    const collect: () => void = runInNewContext('gc')
+    const heldBytes = () => {
+      collect()
+      return process.memoryUsage().heapUsed
+    }
+    const before = heldBytes()
+    const long = (i: number) => Buffer.from(String(i).padEnd(1_000_000, 'x')).toString()
+    const state = walk(Array.from({ length: SET_LIMIT }, (_, i) => makeEvent({ user: long(i) })))
+    expect(heldBytes() - before).toBeLessThan(8_000_000)
+    expect(state?.users).toHaveLength(SET_LIMIT)
   })
 
   it('keeps the latest 64 distinct members, the latest last', () => {

@@ -30,7 +30,11 @@ const targetOf = (event: JudgedEvent): string | null => event.dstIp ?? event.dst
  * The form in which a text is kept in a set. A cut must not leave half a surrogate pair, which would come back from the
  * changelog as another character and make a restart change the state.
  */
-export const setText = (text: string): string => text.slice(0, TEXT_LIMIT).toWellFormed()
+export const setText = (text: string): string => {
+  if (text.length <= TEXT_LIMIT) return text.toWellFormed()
+  // Copied, since in V8 a slice holds on to all of the text that it was cut from.
+  return Buffer.from(text.slice(0, TEXT_LIMIT).toWellFormed()).toString()
+}
 
 const withMember = <T>(set: readonly T[], member: T | null): readonly T[] => {
   if (member === null) return set
