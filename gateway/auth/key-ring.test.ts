@@ -73,6 +73,17 @@ describe('the keys that tokens are signed with', () => {
     expect((await store.listSigningKeys()).map(({ kid }) => kid)).toEqual([second])
   })
 
+  it('follow each other in the order that they were made in, also by a gateway whose clock is behind', async () => {
+    const { ring, advance, store } = await create()
+    const one = await ring()
+    const made: string[] = []
+    for (const ms of [0, -20_000, 0, -5_000]) {
+      advance(ms)
+      made.unshift((await one.rotate()) ?? '')
+    }
+    expect((await store.listSigningKeys()).map(({ kid }) => kid).slice(0, 4)).toEqual(made)
+  })
+
   it('are replaced when they are old, by one gateway', async () => {
     const { ring, advance, store } = await create()
     const rings = [await ring(), await ring()]

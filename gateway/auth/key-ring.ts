@@ -81,14 +81,16 @@ export const openKeyRing = async (deps: KeyRingDeps): Promise<KeyRing> => {
     return { ...key, jwk, jwt: await createJwt(key.kid, privateKey) }
   }
 
-  const make = async (newest: string | undefined, signsFrom: number): Promise<string | undefined> => {
+  const make = async (previous: SigningKey | undefined, signsFrom: number): Promise<string | undefined> => {
     const kid = randomBytes(KID_BYTES).toString('base64url')
     const { privateKey } = generateKeyPairSync('ed25519', {
       privateKeyEncoding: { type: 'pkcs8', format: 'der' },
       publicKeyEncoding: { type: 'spki', format: 'der' },
     })
     const sealed = sealer.seal(privateKey, contextOf(kid))
-    const isAdded = await store.addSigningKey({ kid, sealed, createdAt: now(), signsFrom }, newest)
+    // Later than its predecessor, whatever the clock of the gateway that made that one said.
+    const createdAt = Math.max(now(), (previous?.createdAt ?? 0) + 1)
+    const isAdded = await store.addSigningKey({ kid, sealed, createdAt, signsFrom }, previous?.kid)
     return isAdded ? kid : undefined
   }
 
@@ -120,7 +122,7 @@ export const openKeyRing = async (deps: KeyRingDeps): Promise<KeyRing> => {
     return first
   }
   const rotate = async () => {
-    const kid = await make(newest().kid, now() + deps.leadMs)
+    const kid = await make(newest(), now() + deps.leadMs)
     await load()
     return kid
   }
