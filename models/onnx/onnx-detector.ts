@@ -1,5 +1,5 @@
 import { SentinelError } from '../../runtime/errors.ts'
-import type { Analysis, Detector, Observation, TrainedModel } from '../detector.ts'
+import type { Analysis, Detector, TrainedModel } from '../detector.ts'
 import { contributionsOf } from '../explain.ts'
 import { FEATURE_COUNT, featureRows } from '../features/features.ts'
 import { observe } from '../features/observe.ts'
@@ -69,35 +69,33 @@ export const createOnnxDetector = async ({
     throw error
   }
 
-  const analyze = async (observations: readonly Observation[]): Promise<Analysis[]> => {
-    const scored = await session.run(featureRows(observations))
+  /** The analyses of rows. Of the observations nothing is kept meanwhile: many batches may be waiting. */
+  const analyze = async (rows: Float32Array<ArrayBuffer>, count: number): Promise<Analysis[]> => {
+    const scored = await session.run(rows)
     let explained = 0
-    return observations.map((observation, row) => {
+    return Array.from({ length: count }, (_, row): Analysis => {
       const score = scored.scores[row] ?? Number.NaN
       if (!isShare(score))
         throw new SentinelError(
           'NS_SCORING_FAILED',
-          `model ${manifest.version} scores event ${observation.event.id} ${score}, not 0 to 1`,
+          `model ${manifest.version} scores event ${row + 1} of ${count} ${score}, not 0 to 1`,
         )
+      const severity = severityOf(score, manifest)
       const modelScores: Record<string, number> = {}
       let at = row * models.length
       for (const name of models) modelScores[name] = scored.models[at++] ?? Number.NaN
-      if (score < explainFrom)
-        return { score, severity: severityOf(score, manifest), modelScores, contributions: [] }
+      if (score < explainFrom) return { score, severity, modelScores, contributions: [] }
       const from = FEATURE_COUNT * explained++
+      const values = scored.explained.subarray(from, from + FEATURE_COUNT)
       const amounts = scored.contributions.subarray(from, from + FEATURE_COUNT)
-      return {
-        score,
-        severity: severityOf(score, manifest),
-        modelScores,
-        contributions: contributionsOf(manifest, featureRows([observation]), amounts),
-      }
+      return { score, severity, modelScores, contributions: contributionsOf(manifest, values, amounts) }
     })
   }
 
   return {
     manifest,
-    analyze: async observations => (observations.length === 0 ? [] : analyze(observations)),
+    analyze: async observations =>
+      observations.length === 0 ? [] : analyze(featureRows(observations), observations.length),
     train: async (events, options) => trainModel(observe(events), options),
     close: () => session.close(),
   }

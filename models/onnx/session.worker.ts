@@ -23,7 +23,8 @@ export interface Scored {
   readonly scores: Float32Array<ArrayBuffer>
   /** Rows × models. */
   readonly models: Float32Array<ArrayBuffer>
-  /** The contributions of those rows, in order, that score high enough: that many × features. */
+  /** Those rows, in order, that score high enough, and what each of their features contributes: that many × features. */
+  readonly explained: Float32Array<ArrayBuffer>
   readonly contributions: Float32Array<ArrayBuffer>
 }
 
@@ -87,6 +88,7 @@ const score = async (session: InferenceSession, values: Float32Array): Promise<S
   const scores = new Float32Array(rows)
   const models = new Float32Array(rows * width)
   const explained: Float32Array[] = []
+  const amounts: Float32Array[] = []
   for (let from = 0; from < rows; from += batchRows) {
     const count = Math.min(batchRows, rows - from)
     const batch = new Tensor('float32', batchAt(values, from), [batchRows, features])
@@ -96,13 +98,19 @@ const score = async (session: InferenceSession, values: Float32Array): Promise<S
     scores.set(batchScores.subarray(0, count), from)
     models.set(valuesOf(results, outputs.models, width).subarray(0, count * width), from * width)
     for (let row = 0; row < count; row++) {
-      if ((batchScores[row] ?? 0) >= explainFrom)
-        explained.push(contributions.subarray(row * features, (row + 1) * features))
+      if ((batchScores[row] ?? 0) < explainFrom) continue
+      explained.push(values.subarray((from + row) * features, (from + row + 1) * features))
+      amounts.push(contributions.subarray(row * features, (row + 1) * features))
     }
   }
-  const contributions = new Float32Array(explained.length * features)
-  for (const [i, row] of explained.entries()) contributions.set(row, i * features)
-  return { scores, models, contributions }
+  return { scores, models, explained: joined(explained), contributions: joined(amounts) }
+}
+
+/** Rows, one behind the other. */
+const joined = (rows: readonly Float32Array[]): Float32Array<ArrayBuffer> => {
+  const all = new Float32Array(rows.length * options.features)
+  for (const [i, row] of rows.entries()) all.set(row, i * options.features)
+  return all
 }
 
 const reply = (message: Reply, transfer: readonly ArrayBuffer[] = []) =>
@@ -117,8 +125,8 @@ const serve = (session: InferenceSession) => {
     }
     try {
       const scored = await score(session, request.values)
-      const { scores, models, contributions } = scored
-      reply({ type: 'scored', id: request.id, scored }, [scores.buffer, models.buffer, contributions.buffer])
+      const buffers = Object.values(scored).map((each: Float32Array<ArrayBuffer>) => each.buffer)
+      reply({ type: 'scored', id: request.id, scored }, buffers)
     } catch (error) {
       reply({ type: 'failed', id: request.id, reason: messageOf(error) })
     }

@@ -61,12 +61,15 @@ interface Item {
   readonly poison?: SentinelError
 }
 
-/** What a batch comes to before it is judged. */
-interface Observed {
+/** A batch that is being judged. */
+interface Judged {
   readonly items: readonly Item[]
-  /** Of the items without poison, in order. */
-  readonly observations: readonly Observation[]
+  /** The analyses of the items without poison, in order, lot by lot. */
+  readonly lots: readonly Promise<readonly Analysis[]>[]
 }
+
+/** Events that are given to the model at a time: it works on them while the next are read, and nothing keeps them. */
+const LOT = 256
 
 const bytesOf = ({ value }: InputRecord): Buffer => {
   if (value === null) throw new SentinelError('NS_EMPTY', 'the record has no value')
@@ -148,10 +151,21 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
     else entities.restore(key, record.value)
   }
 
-  /** Reads the events of a batch in order, each with its entity's past, and advances the states in the view. */
-  const observeBatch = async (records: readonly InputRecord[], view: StatesView): Promise<Observed> => {
+  /**
+   * Reads the events of a batch in order, each with its entity's past, hands them to the model, and advances the states in
+   * the view.
+   */
+  const judgeBatch = async (records: readonly InputRecord[], view: StatesView): Promise<Judged> => {
     const items: Item[] = []
-    const observations: Observation[] = []
+    const lots: Promise<readonly Analysis[]>[] = []
+    let lot: Observation[] = []
+    const hand = () => {
+      const analyses = detector.analyze(lot)
+      // Awaited when all lots are handed over; a rejection before that must not count as unhandled.
+      analyses.catch(() => undefined)
+      lots.push(analyses)
+      lot = []
+    }
     for (const record of records) {
       try {
         const value = bytesOf(record)
@@ -159,13 +173,15 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
         assertEntity(event)
         const before = view.get(event.entity)
         view.set(event.entity, advance(before, event))
-        observations.push({ event, before })
+        lot.push({ event, before })
         items.push({ record })
       } catch (error) {
         items.push({ record, poison: poisonOf(error) })
       }
+      if (lot.length === LOT) hand()
     }
-    return { items, observations }
+    if (lot.length > 0) hand()
+    return { items, lots }
   }
 
   /** The records that a threat is written as. */
@@ -196,13 +212,14 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
   }
 
   /** What becomes of a batch: its threats and dead letters, in the order of their events. */
-  const outputsOf = async ({ items, observations }: Observed): Promise<OutputRecord[]> => {
+  const outputsOf = async ({ items, lots }: Judged): Promise<OutputRecord[]> => {
     const threshold = deps.threshold ?? detector.manifest.threshold
-    const analyses = await detector.analyze(observations)
-    if (analyses.length !== observations.length)
+    const analyses = (await Promise.all(lots)).flat()
+    const sound = items.filter(({ poison }) => poison === undefined).length
+    if (analyses.length !== sound)
       throw new SentinelError(
         'NS_INTERNAL',
-        `the detector gave ${analyses.length} analyses of ${observations.length} events`,
+        `the detector gave ${analyses.length} analyses of ${sound} events`,
       )
     const outputs: OutputRecord[] = []
     let judged = 0
@@ -224,7 +241,7 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
     process: async records => {
       const taken = enforce(inForce, detector.manifest)
       const view = entities.view()
-      const outputs = await outputsOf(await observeBatch(records, view))
+      const outputs = await outputsOf(await judgeBatch(records, view))
       const changes = view.changes()
       const model = { id: MODEL_KEY, behaviour: null, model: taken ?? null }
       if (taken !== undefined) changes.unshift({ key: MODEL_KEY, value: codecs.entityState.encode(model) })
