@@ -24,11 +24,12 @@ export interface AlertTimes {
   readonly rules: RuleSet
 }
 
-/** What a batch sees of its partition, and changes. Windows and alerts are by group, suppressions by decision. */
+/** What a batch sees of its partition, and changes. Windows and alerts are by group. */
 export interface PartitionView {
   readonly windows: StatesView<Window>
   readonly alerts: StatesView<AlertRecord>
-  readonly suppressions: StatesView<Suppression>
+  /** The suppressions that may be about an entity: all others name another one. */
+  suppressionsOf(entity: string): readonly Suppression[]
   /** Time of the partition, in ms since 1970 (UTC): how far the timestamps of its threats have come. 0 before the first. */
   time(): number
   /** Moves the time to a record's timestamp; it never goes back. Gives the alerts that ended by that, in order. */
@@ -37,6 +38,8 @@ export interface PartitionView {
   setAlert(group: string, record: AlertRecord, moment: Moment): AlertRecord[]
   /** Keeps a suppression; nothing changes when it is there as it is. */
   suppress(suppression: Suppression): void
+  /** Removes the suppression that a decision made, if it is there. */
+  lift(decisionId: string): void
   /** What the batch changes, for the changelog: null where the key is removed. */
   changes(): [key: string, state: AlertState | null][]
   commit(): void
@@ -51,6 +54,15 @@ const state = (id: string, rest: Partial<AlertState>): AlertState => ({
   ...rest,
 })
 
+/** Suppressions by the entity that they name; under null those that name none. */
+const byEntity = (
+  suppressions: StatesView<Suppression>,
+): ReadonlyMap<string | null, readonly Suppression[]> =>
+  Map.groupBy(
+    [...suppressions.entries()].map(([, suppression]) => suppression),
+    ({ decision }) => decision.entity,
+  )
+
 /** Makes the state of one partition, empty. */
 export const createAlertStates = (
   options: AlertTimes & { readonly maxGroups: number; readonly maxAlerts: number },
@@ -63,6 +75,8 @@ export const createAlertStates = (
   let committedTime = 0
   /** No state ends before this time of the partition; a bound, so that most threats need no look at all the alerts. */
   let committedBound = 0
+  /** Undefined when it has to be made anew. */
+  let committedIndex: ReturnType<typeof byEntity> | undefined
 
   /** When an alert closes, or when one that has ended is forgotten. */
   const endOf = (record: AlertRecord): number =>
@@ -77,6 +91,17 @@ export const createAlertStates = (
     const own = { windows: windows.view(), alerts: alerts.view(), suppressions: suppressions.view() }
     let time = committedTime
     let bound = committedBound
+    let index = committedIndex
+
+    const suppressionsOf = (entity: string): readonly Suppression[] => {
+      index ??= byEntity(own.suppressions)
+      return [...(index.get(null) ?? []), ...(index.get(entity) ?? [])]
+    }
+
+    const lift = (decisionId: string) => {
+      own.suppressions.delete(decisionId)
+      index = undefined
+    }
 
     const setAlert = (group: string, record: AlertRecord, moment: Moment): AlertRecord[] => {
       bound = Math.min(bound, endOf(record))
@@ -104,7 +129,7 @@ export const createAlertStates = (
       const expired = [...own.suppressions.entries()].filter(
         ([, { decision }]) => endOfSuppression(decision) <= time,
       )
-      for (const [id] of expired) own.suppressions.delete(id)
+      for (const [id] of expired) lift(id)
       bound = Number.POSITIVE_INFINITY
       for (const [, record] of own.alerts.entries()) bound = Math.min(bound, endOf(record))
       for (const [, { decision }] of own.suppressions.entries()) {
@@ -114,7 +139,9 @@ export const createAlertStates = (
     }
 
     return {
-      ...own,
+      windows: own.windows,
+      alerts: own.alerts,
+      suppressionsOf,
       time: () => time,
       moveTo: timestamp => {
         time = time === 0 ? timestamp : Math.max(time, Math.min(timestamp, time + LONGEST_STEP_MS))
@@ -127,7 +154,9 @@ export const createAlertStates = (
         if (before !== null && isDeepStrictEqual({ ...before.decision }, { ...decision })) return
         bound = Math.min(bound, endOfSuppression(decision))
         own.suppressions.set(decision.id, suppression)
+        index = undefined
       },
+      lift,
       changes: () => [
         ...own.windows.changes().map(([group, window]): [string, AlertState | null] => {
           const id = `window:${group}`
@@ -149,6 +178,7 @@ export const createAlertStates = (
         own.suppressions.commit()
         committedTime = time
         committedBound = bound
+        committedIndex = index
       },
     }
   }
@@ -165,6 +195,7 @@ export const createAlertStates = (
       else if (kind === 'suppression') {
         const decision = value?.suppression ?? null
         suppressions.restore(of, decision && compileSuppression(decision))
+        committedIndex = undefined
       } else return false
       return (
         value === null ||

@@ -138,7 +138,7 @@ const createTask = (deps: AlertingDeps, partition: number): PartitionTask => {
   /** Rules that pass over a threat; undefined when all of them do. */
   const suppressedRules = (view: PartitionView, threat: Threat, timestamp: number) => {
     const ruled = new Set<string>()
-    for (const [, suppression] of view.suppressions.entries()) {
+    for (const suppression of view.suppressionsOf(threat.entity)) {
       if (!suppression.covers(threat, timestamp)) continue
       if (suppression.decision.rule === null) return undefined
       ruled.add(suppression.decision.rule)
@@ -179,7 +179,7 @@ const createTask = (deps: AlertingDeps, partition: number): PartitionTask => {
     const key = record.key?.toString('utf8')
     if (key === undefined) throw new SentinelError('NS_MALFORMED', 'not a decision: it has no key')
     if (record.value === null) {
-      view.suppressions.delete(key)
+      view.lift(key)
       return
     }
     const decision = await codecs.decision.decode(record.value)
