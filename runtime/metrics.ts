@@ -158,18 +158,14 @@ export const createMetrics = (options: { readonly defaults?: boolean } = {}) => 
       labelNames: ['rule', 'severity', 'change'] as const,
       registers,
     }),
-    alertsUnderWay: new Gauge({
-      name: 'netsentinel_alerts_under_way',
-      help: 'Alerts that are open or acknowledged, by partition, as of the last batch that this process committed there.',
-      labelNames: ['partition'] as const,
-      registers,
-    }),
-    alertGroups: new Gauge({
-      name: 'netsentinel_alert_groups',
-      help: 'Groups of threats that are followed and have made no alert, by partition, as of the last batch committed there.',
-      labelNames: ['partition'] as const,
-      registers,
-    }),
+    alertsUnderWay: partitionGauge(
+      'netsentinel_alerts_under_way',
+      'Alerts of a partition that this process owns that are open or acknowledged.',
+    ),
+    alertGroups: partitionGauge(
+      'netsentinel_alert_groups',
+      'Groups of threats in a partition that this process owns that are followed and have made no alert.',
+    ),
     threatsSuppressed: new Counter({
       name: 'netsentinel_threats_suppressed_total',
       help: 'Threats that a suppression kept out of alerts.',
@@ -217,6 +213,9 @@ export const createMetrics = (options: { readonly defaults?: boolean } = {}) => 
     }),
   }
 }
+
+/** A gauge of the partitions that a process owns: `onScrape` readings set it, and remove what has left. */
+export type PartitionGauge = Metrics['stateEntries']
 
 /** The metrics of a process. */
 export type Metrics = ReturnType<typeof createMetrics>

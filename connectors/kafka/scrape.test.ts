@@ -18,8 +18,11 @@ const partitionOf = (known: Known) =>
     size: () => known.size,
   }) as unknown as OwnedPartition
 
-const setUp = (partitions: Record<number, Known>, lag: (topic: string) => Promise<Map<number, number>>) => {
-  const metrics = createMetrics()
+const setUp = (
+  partitions: Record<number, Known>,
+  lag: (topic: string) => Promise<Map<number, number>>,
+  metrics = createMetrics(),
+) => {
   const stage = {
     name: 's',
     group: 'g',
@@ -42,7 +45,7 @@ const setUp = (partitions: Record<number, Known>, lag: (topic: string) => Promis
   const lines = async () =>
     (await metrics.registry.metrics())
       .split('\n')
-      .filter(line => /^netsentinel_(lag|state)_/.test(line))
+      .filter(line => /^netsentinel_(lag|state|alert)_/.test(line))
       .map(line => line.replace('netsentinel_', '').replace('stage="s",', ''))
       .toSorted()
   return { lines, stop }
@@ -55,14 +58,18 @@ describe('the gauges of partitions', () => {
       [1, 0],
       [2, 9],
     ])
+    const metrics = createMetrics()
+    const figures = [[metrics.alertGroups, 4]] as const
     const [first, second, foreign]: Known[] = [
-      { owned: true, seconds: 2.5, size: { entries: 3, bytes: 100 } },
+      { owned: true, seconds: 2.5, size: { entries: 3, bytes: 100, figures } },
       { owned: true, seconds: 0 },
       { owned: false, seconds: 1, size: { entries: 1, bytes: 1 } },
     ] as const
     const known = { 0: { ...first }, 1: { ...second }, 2: { ...foreign } } as Record<number, Known>
-    const { lines, stop } = setUp(known, async topic => (topic === 'in' ? lags : new Map([[0, 1]])))
+    const lag = async (topic: string) => (topic === 'in' ? lags : new Map([[0, 1]]))
+    const { lines, stop } = setUp(known, lag, metrics)
     expect(await lines()).toEqual([
+      'alert_groups{topic="log",partition="0"} 4',
       'lag_records{topic="in",partition="0"} 5',
       'lag_records{topic="in",partition="1"} 0',
       'lag_records{topic="side",partition="0"} 1',

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../../runtime/log.ts'
-import type { Metrics } from '../../runtime/metrics.ts'
+import type { Metrics, PartitionGauge } from '../../runtime/metrics.ts'
 import { inputsOf } from './inputs.ts'
 import type { OwnedPartition } from './partition.ts'
 import type { Positions } from './positions.ts'
@@ -24,8 +24,7 @@ interface ScrapeDeps {
  */
 export const measurePartitions = (deps: ScrapeDeps): (() => void) => {
   const { stage, partitions, positions, metrics, log } = deps
-  const gauges = [metrics.lagRecords, metrics.lagSeconds, metrics.stateEntries, metrics.stateBytes]
-  let shown: { stage: string; topic: string; partition: number }[] = []
+  let shown: (() => void)[] = []
   const asking = new Map<string, Promise<Map<number, number> | undefined>>()
 
   const lagOf = async (topic: string): Promise<Map<number, number> | undefined> => {
@@ -46,13 +45,13 @@ export const measurePartitions = (deps: ScrapeDeps): (() => void) => {
   }
 
   const clear = () => {
-    for (const gauge of gauges) for (const labels of shown) gauge.remove(labels)
+    for (const remove of shown) remove()
     shown = []
   }
-  const labelled = (topic: string, partition: number) => {
+  const show = (gauge: PartitionGauge, topic: string, partition: number, value: number) => {
     const labels = { stage: stage.name, topic, partition }
-    shown.push(labels)
-    return labels
+    gauge.set(labels, value)
+    shown.push(() => gauge.remove(labels))
   }
 
   const read = async () => {
@@ -65,19 +64,18 @@ export const measurePartitions = (deps: ScrapeDeps): (() => void) => {
       for (const [partition, each] of owned) {
         const records = byPartition?.get(partition)
         if (records === undefined) continue
-        const labels = labelled(topic, partition)
-        metrics.lagRecords.set(labels, records)
+        show(metrics.lagRecords, topic, partition, records)
         const seconds = each.lagSeconds(topic, records)
-        if (seconds !== undefined) metrics.lagSeconds.set(labels, seconds)
+        if (seconds !== undefined) show(metrics.lagSeconds, topic, partition, seconds)
       }
     }
     if (stage.changelog === undefined) return
     for (const [partition, each] of owned) {
       const size = each.size()
       if (size === undefined) continue
-      const labels = labelled(stage.changelog, partition)
-      metrics.stateEntries.set(labels, size.entries)
-      metrics.stateBytes.set(labels, size.bytes)
+      const { entries, bytes, figures = [] } = size
+      const all = [[metrics.stateEntries, entries] as const, [metrics.stateBytes, bytes] as const, ...figures]
+      for (const [gauge, value] of all) show(gauge, stage.changelog, partition, value)
     }
   }
 

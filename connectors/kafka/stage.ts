@@ -1,4 +1,5 @@
 import type { ErrorCode, SentinelError } from '../../runtime/errors.ts'
+import type { PartitionGauge } from '../../runtime/metrics.ts'
 
 /** Headers of a record; a header that occurs more than once is a list. */
 export type Headers = Readonly<Record<string, Buffer | string | readonly (Buffer | string)[]>>
@@ -60,6 +61,8 @@ export interface StateSize {
   readonly entries: number
   /** About how many bytes they have in the changelog. */
   readonly bytes: number
+  /** What else is to be shown of it, and by which gauge. */
+  readonly figures?: readonly (readonly [gauge: PartitionGauge, value: number])[]
 }
 
 /**

@@ -211,12 +211,16 @@ const createTask = (deps: AlertingDeps, partition: number): PartitionTask => {
     }
   }
 
-  const observe = ({ view, written, suppressed }: Batch) => {
+  const observe = ({ written, suppressed }: Batch) => {
     for (const { rule, severity, change } of written) metrics.alerts.inc({ rule, severity, change })
     if (suppressed > 0) metrics.threatsSuppressed.inc(suppressed)
-    const underWay = [...view.alerts.entries()].filter(([, record]) => isUnderWay(record)).length
-    metrics.alertsUnderWay.set({ partition }, underWay)
-    metrics.alertGroups.set({ partition }, view.windows.size())
+  }
+
+  const figures = () => {
+    const { alerts, windows } = states.view()
+    let underWay = 0
+    for (const [, record] of alerts.entries()) if (isUnderWay(record)) underWay++
+    return [[metrics.alertsUnderWay, underWay] as const, [metrics.alertGroups, windows.size()] as const]
   }
 
   return {
@@ -246,7 +250,7 @@ const createTask = (deps: AlertingDeps, partition: number): PartitionTask => {
         },
       }
     },
-    size: () => ({ entries: sizes.size, bytes }),
+    size: () => ({ entries: sizes.size, bytes, figures: figures() }),
   }
 }
 
