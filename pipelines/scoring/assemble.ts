@@ -1,4 +1,3 @@
-import type { Codec } from '../../connectors/avro-codec.ts'
 import { deadLetter } from '../../connectors/dead-letters.ts'
 import type { KafkaSettings } from '../../connectors/kafka/client.ts'
 import type { Stage } from '../../connectors/kafka/stage.ts'
@@ -31,11 +30,6 @@ interface AssembleDeps {
   readonly deadLetter?: ScoringDeps['deadLetter']
 }
 
-const NOTHING = Buffer.alloc(0)
-
-/** A codec for changes of state that nobody writes: encoding them would be a good part of the work. */
-const unwritten = <T>(codec: Codec<T>): Codec<T> => ({ ...codec, encode: () => NOTHING })
-
 /**
  * Makes the scoring stage as the configuration has it, with its detector, which is to be closed after it. Throws
  * NS_MODEL_REFUSED, NS_SCHEMA_INCOMPATIBLE, NS_SERVICE_UNREACHABLE.
@@ -63,7 +57,7 @@ export const assembleScoring = async ({
       event,
       judged: event.select(EVENT_FIELDS),
       threat,
-      entityState: chosen.threats === undefined ? entityState : unwritten(entityState),
+      entityState,
     },
     detector,
     sinks: [{ topic: topics.threatsOcsf.name, encode: encodeOcsf }],
