@@ -85,6 +85,21 @@ const readingGroups = async ({ kafka }: ScoringSystem): Promise<string[]> => {
 }
 
 describe('scoring again', () => {
+  it('knows each of many entities by what it did before', async () => {
+    // Small fetches, so that there are many batches; one would know all of it anyway.
+    const system = await makeScoringSystem({
+      KAFKA_MAX_BYTES_PER_PARTITION: '16384',
+      TOPIC_PARTITIONS: '1',
+    })
+    const all = scanEvents(2_000, 800)
+    for (let i = 0; i < all.length; i += 250) await system.produce(all.slice(i, i + 250))
+    await scoreLive(system)
+    const { topic, poison } = await scoreAgain(system, 'again')
+    expect(poison).toEqual([])
+    const { findings } = await compare(system, topic)
+    expect(findings).toEqual([])
+  })
+
   it('gives what the live stage gave over restarts, and touches nothing of it', async () => {
     // Small fetches, so that the live run is cut into many batches.
     const system = await makeScoringSystem({
