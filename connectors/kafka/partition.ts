@@ -162,8 +162,8 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
   /** Reads the main input on, once all that the side inputs held when the partition was taken is known. */
   const openMain = () => {
     if (open || !inputs.caughtUp()) return
-    open = true
     flow.start(stage.input, partition, inputs.position(stage.input))
+    open = true
   }
 
   const takeOnce = async (signal: AbortSignal): Promise<void> => {

@@ -4,7 +4,7 @@ import { planBatch } from '../../connectors/kafka/plan.ts'
 import type { InputRecord, OutputRecord } from '../../connectors/kafka/stage.ts'
 import { createMemoryDetector } from '../../models/memory-detector.ts'
 import { SentinelError } from '../../runtime/errors.ts'
-import type { Event, Threat } from '../../schemas/generated.ts'
+import type { EntityState, Event, Threat } from '../../schemas/generated.ts'
 import { createChangelog } from '../../test/support/changelog.ts'
 import { anyEvent, makeEvent } from '../../test/support/events.ts'
 import { createScoringStage, type ScoringDeps } from './scoring.ts'
@@ -253,6 +253,19 @@ describe('the changelog of scoring', () => {
     await expect(taskOf().restore([recordOf(Buffer.from('unavailable'), 0)])).rejects.toMatchObject({
       outcome: 'retriable',
     })
+  })
+
+  it('ends at a state in memory that does not decode, and makes no dead letter of the event', async () => {
+    const decodeKnown = () => {
+      throw new SentinelError('NS_UNDECODABLE', 'not what it should be')
+    }
+    const entityState = { ...json<EntityState>(), decodeKnown }
+    const codecs = { event: json<Event>(), judged: json<Event>(), threat: json<Threat>(), entityState }
+    const task = taskOf({ codecs })
+    const entities = Array.from({ length: 600 }, (_, i) => ({ entity: `ip:${i}` }))
+    const { committed } = await task.process(recordsOf(entities))
+    committed()
+    await expect(task.process(recordsOf([{ entity: 'ip:0' }]))).rejects.toMatchObject({ code: 'NS_INTERNAL' })
   })
 
   it('forgets the least recently active entity above the bound', async () => {

@@ -109,9 +109,19 @@ const unreadable = (record: InputRecord, why: string, cause?: unknown) =>
     { cause },
   )
 
-/** Of a state that was encoded here, or decoded before when it was restored: it can be nothing else. */
-const behaviourOf = (state: EntityState | undefined): Behaviour => {
-  if (state?.behaviour) return state.behaviour
+/**
+ * The behaviour in the bytes of a state that was encoded here, or decoded before when it was restored: they can be nothing
+ * else, and an event must not become a dead letter because of them.
+ */
+const behaviourIn = (bytes: Buffer, codec: Pick<Decoder<EntityState>, 'decodeKnown'>): Behaviour => {
+  try {
+    const behaviour = codec.decodeKnown(bytes)?.behaviour
+    if (behaviour) return behaviour
+  } catch (cause) {
+    throw new SentinelError('NS_INTERNAL', `a state in memory does not decode: ${messageOf(cause)}`, {
+      cause,
+    })
+  }
   throw new SentinelError('NS_INTERNAL', 'a state in memory holds no behaviour')
 }
 
@@ -120,7 +130,7 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
   const entities = createEntityStates({
     limit: deps.maxEntities,
     encode: (id, behaviour) => codecs.entityState.encode({ id, behaviour, model: null }),
-    decode: bytes => behaviourOf(codecs.entityState.decodeKnown(bytes)),
+    decode: bytes => behaviourIn(bytes, codecs.entityState),
   })
   let inForce: ModelInForce | undefined
   /** The encoded states seen so far, for their mean size. */
