@@ -45,7 +45,7 @@ describe('kill -9', () => {
         }
       })(),
     ])
-    const last = [system.run(['ingest']), system.run(['score'])]
+    const last = await Promise.all([system.ready(['ingest']), system.ready(['score'])])
     const found = await until(
       async () => {
         const all = await sessions('threats.ocsf')
