@@ -70,11 +70,14 @@ export interface Stage {
 
 const exitOf = (child: ChildProcess) => new Promise<void>(done => child.once('close', () => done()))
 
+/** The limits on memory that `docs/operations.md` asks for. */
+const MEMORY = { NODE_OPTIONS: '--max-old-space-size=256 --max-semi-space-size=16', MALLOC_ARENA_MAX: '1' }
+
 /** Starts `netsentinel <command>` as an own process. */
 export const startStage = (command: string, env: Readonly<Record<string, string>>): Stage => {
   const child = spawn(process.execPath, [join(ROOT, 'main.ts'), command], {
     cwd: ROOT,
-    env: { ...process.env, LOG_LEVEL: 'warn', ...env },
+    env: { ...process.env, ...MEMORY, LOG_LEVEL: 'warn', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const exited = exitOf(child)
