@@ -86,7 +86,7 @@ const backoffMs = (failures: number): number =>
 export const createPartition = (deps: PartitionDeps): OwnedPartition => {
   const { kafka, stage, partition, flow } = deps
   const name = `${stage.input}-${partition}`
-  const log = deps.log.child({ stage: stage.name, topic: stage.input, partition })
+  const log = deps.log.child({ topic: stage.input, partition })
   const transactionalId = `${stage.group}-${stage.input}-${partition}`
   const { maxMessageBytes, maxRecordBytes, compression } = kafka.config
   const inputs = createInputs(deps)
