@@ -54,7 +54,9 @@ export const parseCommandLine = (name: string, command: Command<never>, args: re
     }
     return { options: values as CommandContext<never>['options'], operands: positionals }
   } catch (cause) {
-    throw new SentinelError('NS_USAGE', `${name}: ${messageOf(cause)}`, { cause })
+    // Node goes on with how to pass an operand that begins with a dash, which no command takes.
+    const [problem] = messageOf(cause).split('. To specify ')
+    throw new SentinelError('NS_USAGE', `${name}: ${problem}`, { cause })
   }
 }
 

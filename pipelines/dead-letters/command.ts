@@ -120,7 +120,9 @@ const replay = async (work: Work): Promise<number> => {
   } else {
     const verb = dryRun ? 'would be replayed' : 'replayed'
     if (replayed.size === 0) print(`0 dead letters ${verb}`)
-    for (const [name, ids] of replayed) print(`${ids.length} dead letters ${verb} into ${name}`)
+    for (const [name, ids] of replayed) {
+      print(`${ids.length} ${ids.length === 1 ? 'dead letter' : 'dead letters'} ${verb} into ${name}`)
+    }
     if (withheld > 0) print(`${withheld} passed over: they do not hold the bytes of their record`)
     if (before > 0) print(`${before} passed over: replayed before (--again replays them once more)`)
   }
