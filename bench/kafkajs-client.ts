@@ -39,12 +39,13 @@ const cpuSeconds = (): number => {
 /** Counts records, and notes time and CPU at the first, in the middle and at the end. */
 const createMeter = (records: number) => {
   const now = () => ({ at: performance.now() / 1000, cpu: cpuSeconds(), done })
-  const { promise: finished, resolve } = Promise.withResolvers<ClientResult>()
+  const { promise: finished, resolve, reject } = Promise.withResolvers<ClientResult>()
   let done = 0
   let first: ReturnType<typeof now> | undefined
   let half: ReturnType<typeof now> | undefined
   return {
     finished,
+    fail: reject,
     start: () => {
       first ??= now()
     },
@@ -122,6 +123,10 @@ export const runClient = async (options: ClientOptions): Promise<ClientResult> =
     meter.add(batch.messages.length)
   }
   const consumer = kafka.consumer({ groupId: group, maxWaitTimeInMs: 100 })
+  // A consumer that crashed for good lives on, and does nothing.
+  consumer.on(consumer.events.CRASH, ({ payload }) => {
+    if (!payload.restart) meter.fail(payload.error)
+  })
   await consumer.connect()
   await consumer.subscribe({ topic: from, fromBeginning: true })
   await consumer.run({
