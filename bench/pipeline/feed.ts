@@ -118,8 +118,10 @@ export const openCanaryLines = function* (options: FeedOptions): Generator<strin
 }
 
 /** Lines of a file. */
-export const fileLines = (path: string): AsyncIterable<string> =>
-  createInterface({ input: createReadStream(path) })
+export async function* fileLines(path: string): AsyncGenerator<string> {
+  // Made when the first line is asked for: lines that come before somebody asks are lost.
+  yield* createInterface({ input: createReadStream(path) })
+}
 
 const BATCH = 8_000
 
