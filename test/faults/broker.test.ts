@@ -47,14 +47,13 @@ describe(`a broker that fails its clients (FAULT_SEED=${seed})`, () => {
       await system.feed(1_500)
       const members = STAGES.map(stage => system.start(stage))
       const failed = () => members.reduce((sum, member) => sum + member.failedBatches(), 0)
-      for (const { stage } of members) {
-        await system.somewhere(stage)
-        const before = failed()
-        broker.proxy.fault(API.produce, fault)
-        await system.feed(200)
-        await until(() => failed() > before, { what: 'a stage that gives up', timeoutMs: 120_000 })
-        broker.proxy.heal()
-      }
+      // Giving up takes a stage a dozen tries: one of them, drawn by the seed, is met at work.
+      await system.somewhere(STAGES[system.random.below(STAGES.length)] ?? 'score')
+      const before = failed()
+      broker.proxy.fault(API.produce, fault)
+      await system.feed(200)
+      await until(() => failed() > before, { what: 'a stage that gives up', timeoutMs: 120_000 })
+      broker.proxy.heal()
       await system.drained()
       expect(await system.check()).toMatchObject({ problems: [] })
     },
