@@ -21,6 +21,9 @@ export const isRaced = (cause: unknown): boolean =>
   'name' in cause &&
   (cause.name === 'ConfluentSchemaRegistryCompatibilityError' || /already exists/.test(messageOf(cause)))
 
+/** Whether a registry on a small database gave up waiting for another registration: nothing was changed. */
+export const isBusy = (cause: unknown): boolean => /Timeout trying to lock/.test(messageOf(cause))
+
 /**
  * Makes sure that a subject lets no schema in that cannot read older records, and returns its level: a level that
  * promises more than BACKWARD is kept, none at all becomes BACKWARD.
