@@ -180,7 +180,7 @@ const applyConfigs = async (
 export interface PartitionOffsets {
   readonly partition: number
   readonly low: number
-  /** The offset after the last record that may be read. */
+  /** The high watermark: the offset after the last record that is there, committed or not. */
   readonly high: number
 }
 

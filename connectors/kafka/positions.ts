@@ -2,7 +2,10 @@ import type { Admin } from 'kafkajs'
 import { SentinelError } from '../../runtime/errors.ts'
 import type { Kafka } from './client.ts'
 
-/** Offsets of a partition's log: the first that is there, and the one after the last that may be read. */
+/**
+ * Offsets of a partition's log: the first that is there, and the high watermark. Not the last stable offset, which may lag
+ * behind a transaction that has been committed: the broker answers the commit before its markers are written.
+ */
 export interface LogRange {
   readonly low: number
   readonly high: number

@@ -24,8 +24,9 @@ export interface ReadTopicOptions {
 }
 
 /**
- * Reads a topic up to where it ends now, committed records only, and resolves when all of them have been taken. Leaves
- * no offsets behind. Throws NS_TOPIC_MISSING, NS_SERVICE_UNREACHABLE, NS_OFFSET_LOST, and what `onRecords` throws.
+ * Reads a topic up to where it ends now, committed records only, and resolves when all of them have been taken. Waits for
+ * transactions that are open at the call to end, which they do within their timeout: one that was committed just before
+ * may still look open to a reader. Leaves no offsets behind. Throws NS_TOPIC_MISSING, NS_SERVICE_UNREACHABLE, NS_OFFSET_LOST, and what `onRecords` throws.
  */
 export const readTopic = async (options: ReadTopicOptions): Promise<void> => {
   const { kafka, topic, onRecords } = options

@@ -127,6 +127,20 @@ describe('consumeEach', () => {
 })
 
 describe('readTopic', () => {
+  it('waits for what is being committed when it is called', async () => {
+    const kafka = testKafka()
+    const topic = await makeTopic(kafka, 'a')
+    const writer = await openProducer(kafka, unique('tx'))
+    cleanUp(() => writer.disconnect())
+    const open = await writer.transaction()
+    await open.send({ topic, messages: [{ key: 'x', value: 'v' }] })
+    const reading = readAll(kafka, topic)
+    // Its markers come after the answer to a commit, so that what is committed may still look open here.
+    expect(await topicOffsets(kafka, topic)).toEqual([{ partition: 0, low: 0, high: 1 }])
+    await open.commit()
+    expect(await reading).toHaveLength(1)
+  })
+
   it('reads what is there now, between the offsets that are given, and nothing that was aborted', async () => {
     const kafka = testKafka()
     const topic = await makeTopic(kafka, 'a', { partitions: 2 })
