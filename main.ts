@@ -12,6 +12,7 @@ import { watch } from './gateway/client/watch-command.ts'
 import { gateway } from './gateway/command.ts'
 import { gatewayConfig } from './gateway/config.ts'
 import { consoleDashboard } from './gateway/console.ts'
+import { modelsConfig } from './models/registry/keys.ts'
 import { alert } from './pipelines/alerting/command.ts'
 import { alertingConfig } from './pipelines/alerting/config.ts'
 import { decide } from './pipelines/alerting/decide-command.ts'
@@ -19,6 +20,7 @@ import { rules } from './pipelines/alerting/rules-command.ts'
 import { dlq } from './pipelines/dead-letters/command.ts'
 import { ingest } from './pipelines/ingest/command.ts'
 import { replay } from './pipelines/ingest/replay.ts'
+import { models } from './pipelines/models/command.ts'
 import { notify } from './pipelines/notifying/command.ts'
 import { notifyConfig } from './pipelines/notifying/config.ts'
 import { evaluate } from './pipelines/retraining/evaluate-command.ts'
@@ -46,6 +48,7 @@ const SECTIONS = {
   redis: redisConfig,
   sources: sourcesConfig,
   scoring: scoringConfig,
+  models: modelsConfig,
   alerting: alertingConfig,
   gateway: gatewayConfig,
   notify: notifyConfig,
@@ -70,6 +73,7 @@ const COMMANDS: Readonly<Record<string, Command<Config>>> = {
   decide,
   rules,
   evaluate,
+  models,
   gateway,
   notify,
   replay,

@@ -60,6 +60,7 @@ describe('topicCatalogue', () => {
       'alerts.ocsf': ['delete', '9000'],
       decisions: ['compact', undefined],
       'dead-letters': ['delete', '1000'],
+      models: ['compact', undefined],
       'entity-state': ['compact', undefined],
       'alert-state': ['compact', undefined],
     })

@@ -143,6 +143,14 @@ export const topicCatalogue = (config: SectionValues<typeof topicsConfig>) => {
       writtenBy: 'every stage',
       readBy: 'people',
     }),
+    // One partition, so that a manifest comes after its chunks and a pointer after the model that it points at.
+    models: topic('models', {
+      key: 'model/<version>/manifest, model/<version>/chunk/<n>, pointer/<role>',
+      partitions: 1,
+      config: compacted,
+      writtenBy: 'retraining, `models`',
+      readBy: 'scoring',
+    }),
     entityState: topic('entity-state', {
       key: 'entity',
       schema: 'EntityState',
