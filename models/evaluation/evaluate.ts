@@ -28,13 +28,24 @@ export interface Evaluation extends Ranking {
   readonly features: number
 }
 
+/** What the default ensemble, trained on one table, says of the rows of another. */
+export interface TableScores {
+  /** Calibrated, one a row. */
+  readonly scores: Float32Array
+  /** The same of each model by itself: rows × models, in the order of ENSEMBLE_MODELS. */
+  readonly models: Float32Array
+  /** Rows trained on. */
+  readonly trained: number
+  readonly features: number
+}
+
 /**
- * Trains the default ensemble on a table, scores another one through the exported ONNX file, as events are scored, and tells
- * how well anomalies rank above the rest. One configuration for all tables.
+ * Trains the default ensemble on a table and scores another one through the exported ONNX file, as events are scored. One
+ * configuration for all tables.
  *
  * Throws NS_USAGE when the test table lacks a column, NS_MODEL_REFUSED when there are too few rows to train on.
  */
-export const evaluate = async (deps: EvaluationDeps): Promise<Evaluation> => {
+export const scoreTable = async (deps: EvaluationDeps): Promise<TableScores> => {
   const { train, test, contaminated, seed } = deps
   const rows = train.rows.filter((_, i) => contaminated || train.anomalous[i] === 0)
   const encoder = fitTable({ columns: train.columns, rows }, deps)
@@ -49,24 +60,30 @@ export const evaluate = async (deps: EvaluationDeps): Promise<Evaluation> => {
     explainFrom: Number.POSITIVE_INFINITY,
   })
   try {
-    const { values } = encoder.encode(test)
-    const { scores, models } = await session.run(values)
+    const { scores, models } = await session.run(encoder.encode(test).values)
     if (scores.some(Number.isNaN)) throw new SentinelError('NS_SCORING_FAILED', 'a row has no score')
-    const own = ENSEMBLE_MODELS.map((name, i) => {
-      const column = Float32Array.from(scores, (_, row) => models[row * ENSEMBLE_MODELS.length + i] ?? 0)
-      return [name, rankingOf(column, test.anomalous)] as const
-    })
-    return {
-      ...rankingOf(scores, test.anomalous),
-      models: Object.fromEntries(own),
-      rows: {
-        train: data.rows,
-        test: test.rows.length,
-        anomalies: test.anomalous.reduce((sum, each) => sum + each, 0),
-      },
-      features: data.features,
-    }
+    return { scores, models, trained: data.rows, features: data.features }
   } finally {
     await session.close()
+  }
+}
+
+/** Scores a table as {@link scoreTable} does, and tells how well anomalies rank above the rest. Throws what that throws. */
+export const evaluate = async (deps: EvaluationDeps): Promise<Evaluation> => {
+  const { test } = deps
+  const { scores, models, trained, features } = await scoreTable(deps)
+  const own = ENSEMBLE_MODELS.map((name, i) => {
+    const column = Float32Array.from(scores, (_, row) => models[row * ENSEMBLE_MODELS.length + i] ?? 0)
+    return [name, rankingOf(column, test.anomalous)] as const
+  })
+  return {
+    ...rankingOf(scores, test.anomalous),
+    models: Object.fromEntries(own),
+    rows: {
+      train: trained,
+      test: test.rows.length,
+      anomalies: test.anomalous.reduce((sum, each) => sum + each, 0),
+    },
+    features,
   }
 }

@@ -1,11 +1,9 @@
 import { readRecords } from '../../connectors/collect/files.ts'
 import { fieldsOf } from '../../models/evaluation/csv.ts'
-import { evaluate as evaluateModels, type LabelledTable } from '../../models/evaluation/evaluate.ts'
+import { evaluate as evaluateModels } from '../../models/evaluation/evaluate.ts'
 import type { Command, CommandContext } from '../../runtime/command.ts'
 import { SentinelError } from '../../runtime/errors.ts'
-
-/** Labels of rows that are no anomaly where --normal names none, in lower case and without a dot at the end. */
-const NORMAL = ['normal', 'benign', 'inlier', 'false', 'no', 'n', '0']
+import { type LabelledFileOptions, NORMAL_LABELS, readLabelledFile } from './labelled-file.ts'
 
 const SEED = 1
 
@@ -17,52 +15,6 @@ const readColumns = async (path: string): Promise<string[]> => {
   for await (const record of readRecords(path)) lines.push(record.toString('utf8').trim())
   const [only = ''] = lines
   return lines.length === 1 ? fieldsOf(only) : lines.map(line => line.split(/[,:]/)[0]?.trim() ?? '')
-}
-
-interface ReadOptions {
-  /** Names of the columns; the first line names them when undefined. */
-  readonly columns: readonly string[] | undefined
-  readonly label: string
-  readonly normal: string | undefined
-  readonly drop: readonly string[]
-}
-
-const isNormal = (label: string, normal: string | undefined): boolean =>
-  normal === undefined
-    ? NORMAL.includes(label.toLowerCase().replace(/\.$/, '')) || Number(label) === 0
-    : label === normal
-
-/** Reads a file of rows, with the label taken out of them. */
-const readTable = async (
-  path: string,
-  { columns, label, normal, drop }: ReadOptions,
-): Promise<LabelledTable> => {
-  let names = columns
-  let kept: number[] = []
-  let labelAt = -1
-  const rows: string[][] = []
-  const anomalous: number[] = []
-  const begin = (width: number) => {
-    // Columns behind those that have a name are called by their place.
-    names = Array.from({ length: width }, (_, i) => names?.[i] ?? `column${i + 1}`)
-    labelAt = names.indexOf(label)
-    if (labelAt < 0) throw usage(`${path} has no column ${label}; it has ${names.join(', ')}`)
-    kept = [...names.keys()].filter(i => i !== labelAt && !drop.includes(names?.[i] ?? ''))
-  }
-  for await (const record of readRecords(path)) {
-    const fields = fieldsOf(record.toString('utf8'))
-    if (names === undefined) {
-      names = fields
-      continue
-    }
-    if (labelAt < 0) begin(fields.length)
-    if (fields.length !== names.length)
-      throw usage(`${path}: row ${rows.length + 1} has ${fields.length} fields, not ${names.length}`)
-    rows.push(kept.map(i => fields[i] ?? ''))
-    anomalous.push(isNormal(fields[labelAt] ?? '', normal) ? 0 : 1)
-  }
-  if (rows.length === 0) throw usage(`${path} has no rows`)
-  return { columns: kept.map(i => names?.[i] ?? ''), rows, anomalous: Uint8Array.from(anomalous) }
 }
 
 const required = (options: CommandContext<object>['options'], name: string): string => {
@@ -82,15 +34,15 @@ const run = async ({ options, print }: CommandContext<object>): Promise<number> 
   const started = performance.now()
   const columnsFile = optional(options, 'columns')
   const drop = listOf(optional(options, 'drop'))
-  const how: ReadOptions = {
+  const how: LabelledFileOptions = {
     columns: columnsFile === undefined ? undefined : await readColumns(columnsFile),
     label: required(options, 'label'),
     normal: optional(options, 'normal'),
     drop,
   }
   const [trainPath, testPath] = [required(options, 'train'), required(options, 'test')]
-  const train = await readTable(trainPath, how)
-  const test = await readTable(testPath, how)
+  const train = await readLabelledFile(trainPath, how)
+  const test = await readLabelledFile(testPath, how)
   const result = await evaluateModels({
     train,
     test,
@@ -118,7 +70,7 @@ export const evaluate: Command<object> = {
     normal: {
       type: 'string',
       value: 'VALUE',
-      doc: `Label of rows that are no anomaly (else: ${NORMAL.join(', ')}).`,
+      doc: `Label of rows that are no anomaly (else: ${NORMAL_LABELS.join(', ')}).`,
     },
     columns: {
       type: 'string',
