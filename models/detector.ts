@@ -1,5 +1,6 @@
 import type { Behaviour, Contribution, Event, Severity } from '../schemas/generated.ts'
 import type { JudgedEvent } from './features/event-fields.ts'
+import type { ForeignForm } from './foreign/form.ts'
 
 /** An event with what is known of its entity just before it: all that a detector may judge by. */
 export interface Observation<E extends JudgedEvent = JudgedEvent> {
@@ -38,10 +39,17 @@ export interface ModelManifest {
   /** SHA-256 of the ordered feature list: a model whose hash differs from the code's is refused. */
   readonly featureHash: string
   readonly features: readonly string[]
-  /** What the graph takes: `row` is rows × features, one row an event. */
-  readonly layout: 'row'
-  /** Names of the outputs: the score, rows × 1; the models' own, rows × models; what each feature adds, rows × features. */
-  readonly outputs: { readonly score: string; readonly models: string; readonly contributions: string }
+  /** What the graph takes: `row` is rows × features, one row an event; the others are a foreign model's, see its form. */
+  readonly layout: 'row' | 'window' | 'image'
+  /**
+   * Names of the outputs of a graph of ours: the score, rows × 1; the models' own, rows × models; what each feature adds,
+   * rows × features.
+   */
+  readonly outputs?:
+    | { readonly score: string; readonly models: string; readonly contributions: string }
+    | undefined
+  /** Of a model that is not ours, in place of outputs: how its graph is fed, and what comes out. */
+  readonly foreign?: ForeignForm | undefined
   /** Names of the models, in the order of their scores. */
   readonly models: readonly string[]
   /** How the score was calibrated: on so many rows that no model was fitted on. */

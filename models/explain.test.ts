@@ -10,8 +10,8 @@ describe('contributionsOf', () => {
   it('names the features with the largest share first, with value and expected range', () => {
     const named = contributionsOf(manifest, [9, 8, 7, 6, 5, 4, 3], [1, 0, 3, 0, 0, 0, 0])
     expect(named).toEqual([
-      { feature: 'c', value: 7, share: 0.75, expectedLow: 0, expectedHigh: 3 },
-      { feature: 'a', value: 9, share: 0.25, expectedLow: 0, expectedHigh: 1 },
+      { feature: 'c', value: 7, share: 0.75, expectedLow: 0, expectedHigh: 3, eventsAgo: 0 },
+      { feature: 'a', value: 9, share: 0.25, expectedLow: 0, expectedHigh: 1, eventsAgo: 0 },
     ])
   })
 

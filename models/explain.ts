@@ -10,6 +10,19 @@ const SMALLEST_SHARE = 0.02
 /** As many digits as mean anything in a float32. */
 const rounded = (value: number): number => Number(value.toPrecision(6))
 
+const sumOf = (amounts: ArrayLike<number>): number => {
+  let total = 0
+  for (let i = 0; i < amounts.length; i++) total += amounts[i] ?? 0
+  return total
+}
+
+/** The ones that are worth a name, largest share first. */
+const largest = (contributions: readonly Contribution[]): Contribution[] =>
+  contributions
+    .filter(({ share }) => share >= SMALLEST_SHARE)
+    .toSorted((a, b) => b.share - a.share)
+    .slice(0, NAMED)
+
 /**
  * The features that made a score, largest share first: at most five, each with its value, the range expected of it and
  * its share of what was unusual. `values` is the event's row, `amounts` what each feature adds, 0 or more, of any unit.
@@ -19,18 +32,49 @@ export const contributionsOf = (
   values: ArrayLike<number>,
   amounts: ArrayLike<number>,
 ): Contribution[] => {
-  let total = 0
-  for (let i = 0; i < amounts.length; i++) total += amounts[i] ?? 0
+  const total = sumOf(amounts)
   const { low, high } = manifest.expected
-  return manifest.features
-    .map((feature, i) => ({
+  return largest(
+    manifest.features.map((feature, i) => ({
       feature,
       value: rounded(values[i] ?? 0),
       share: rounded((amounts[i] ?? 0) / total),
       expectedLow: low[i] ?? null,
       expectedHigh: high[i] ?? null,
-    }))
-    .filter(({ share }) => share >= SMALLEST_SHARE)
-    .toSorted((a, b) => b.share - a.share)
-    .slice(0, NAMED)
+      eventsAgo: 0,
+    })),
+  )
+}
+
+/** The columns of a window, and the range expected of each. */
+export interface WindowColumns {
+  readonly columns: readonly string[]
+  readonly expected?: { readonly low: readonly number[]; readonly high: readonly number[] } | undefined
+}
+
+/**
+ * The same of a window, events × columns, the oldest event first: a feature's share is that of its column, and it is named
+ * with its value in the event that adds most to it.
+ */
+export const contributionsOfCells = (
+  { columns, expected }: WindowColumns,
+  values: ArrayLike<number>,
+  amounts: ArrayLike<number>,
+): Contribution[] => {
+  const total = sumOf(amounts)
+  const events = amounts.length / columns.length
+  return largest(
+    columns.map((feature, column) => {
+      const cells = Array.from({ length: events }, (_, event) => event * columns.length + column)
+      const top = cells.reduce((best, cell) => ((amounts[cell] ?? 0) > (amounts[best] ?? 0) ? cell : best))
+      return {
+        feature,
+        value: rounded(values[top] ?? 0),
+        share: rounded(cells.reduce((sum, cell) => sum + (amounts[cell] ?? 0), 0) / total),
+        expectedLow: expected?.low[column] ?? null,
+        expectedHigh: expected?.high[column] ?? null,
+        eventsAgo: events - 1 - Math.floor(top / columns.length),
+      }
+    }),
+  )
 }

@@ -4,6 +4,7 @@ import { SentinelError } from '../runtime/errors.ts'
 import type { Severity } from '../schemas/generated.ts'
 import type { ModelManifest } from './detector.ts'
 import { featureHash, featureNames } from './features/features.ts'
+import { foreignFormSchema } from './foreign/form.ts'
 
 const share = z.number().min(0).max(1)
 const name = z.string().min(1)
@@ -14,8 +15,9 @@ const schema = z.strictObject({
   sequence: z.int().min(1),
   featureHash: hash,
   features: z.array(z.string()),
-  layout: z.literal('row'),
-  outputs: z.strictObject({ score: name, models: name, contributions: name }),
+  layout: z.enum(['row', 'window', 'image']),
+  outputs: z.strictObject({ score: name, models: name, contributions: name }).optional(),
+  foreign: foreignFormSchema.optional(),
   models: z.array(name).min(1),
   calibration: z.strictObject({ rows: z.int().min(0), budget: z.number().min(1) }),
   expected: z.strictObject({ low: z.array(z.number()), high: z.array(z.number()) }),

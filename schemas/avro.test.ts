@@ -15,7 +15,9 @@ const threat: Threat = {
   severity: 'critical',
   modelVersion: 'baseline-1',
   modelScores: { isolationForest: 0.934 },
-  contributions: [{ feature: 'failures', value: 12.5, share: 0.6, expectedLow: 0, expectedHigh: 2.5 }],
+  contributions: [
+    { feature: 'failures', value: 12.5, share: 0.6, expectedLow: 0, expectedHigh: 2.5, eventsAgo: 0 },
+  ],
   techniques: ['T1110'],
   eventOffset: 42,
   event: makeEvent(),

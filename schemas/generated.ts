@@ -114,6 +114,8 @@ export interface Contribution {
   readonly expectedLow: number | null
   /** Up to here its value is usual. */
   readonly expectedHigh: number | null
+  /** Whose feature it is: 0 for the event itself, n for the entity's nth event before it. */
+  readonly eventsAgo: number
 }
 
 /** An event that the model scored at or above the threshold. A function of the event, its entity's past and the model. */
@@ -210,6 +212,14 @@ export interface Alert {
   readonly decidedBy: string | null
 }
 
+/** Its latest events, as a model sees them that looks at windows of them. */
+export interface RecentEvents {
+  /** Which features, scaled how: rows of another form are not used. */
+  readonly form: string
+  /** Rows of features, a byte each, the oldest event first. */
+  readonly rows: Buffer
+}
+
 /** How an entity behaves, in counters that decay with its own event time. */
 export interface Behaviour {
   /** Event time of its first event. */
@@ -234,6 +244,8 @@ export interface Behaviour {
   readonly types: readonly string[]
   /** Its latest events that were, one after another, over a day older than lastTime. */
   readonly behind: number
+  /** Kept while the model in force looks at windows. */
+  readonly recent: RecentEvents | null
 }
 
 /** The model that a partition is scored with. */

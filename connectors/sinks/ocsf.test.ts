@@ -87,7 +87,9 @@ const threatOf = (event: Event, rest: Partial<Threat> = {}): Threat => ({
   severity: 'high',
   modelVersion: 'baseline-1',
   modelScores: { isolationForest: 0.934 },
-  contributions: [{ feature: 'failures', value: 12.5, share: 0.6, expectedLow: 0, expectedHigh: 2.5 }],
+  contributions: [
+    { feature: 'failures', value: 12.5, share: 0.6, expectedLow: 0, expectedHigh: 2.5, eventsAgo: 0 },
+  ],
   techniques: event.techniques,
   eventOffset: 42,
   event,
@@ -186,7 +188,7 @@ describe('toOcsf', () => {
 
   it('has no baseline for a feature whose expected range the model does not know', () => {
     const contributions = [
-      { feature: 'failures', value: 12.5, share: 0.6, expectedLow: null, expectedHigh: null },
+      { feature: 'failures', value: 12.5, share: 0.6, expectedLow: null, expectedHigh: null, eventsAgo: 0 },
     ]
     const finding = toOcsf(threatOf(bare, { contributions }))
     expect(problems(finding)).toEqual([])
@@ -370,6 +372,7 @@ const threats = (): fc.Arbitrary<Threat> => {
         share: fc.double({ min: 0, max: 1, noNaN: true }),
         expectedLow: fc.option(fc.double()),
         expectedHigh: fc.option(fc.double()),
+        eventsAgo: fc.nat(),
       }),
     ),
     techniques: fc.array(technique),

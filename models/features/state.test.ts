@@ -30,6 +30,7 @@ describe('advance', () => {
       users: ['root'],
       types: ['cowrie.login.failed'],
       behind: 0,
+      recent: null,
     })
   })
 

@@ -62,6 +62,7 @@ const EMPTY: Omit<Behaviour, 'firstTime' | 'lastTime'> = {
   users: [],
   types: [],
   behind: 0,
+  recent: null,
 }
 
 /**
@@ -100,5 +101,7 @@ export const advance = (before: Behaviour | null, event: JudgedEvent): Behaviour
     users: withMember(past.users, event.user === null ? null : setText(event.user)),
     types: withMember(past.types, setText(event.type)),
     behind: wrong ? 0 : behind,
+    // Only what keeps windows knows which rows to keep: see recent.ts.
+    recent: null,
   }
 }

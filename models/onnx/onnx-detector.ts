@@ -6,6 +6,7 @@ import { observe } from '../features/observe.ts'
 import { assertBytes, assertFeatures, severityOf } from '../manifest.ts'
 import { trainModel } from '../trainers/train.ts'
 import { INPUT } from './ensemble-graph.ts'
+import { createForeignDetector } from './foreign-detector.ts'
 import { createSession, type Session, type SessionOptions } from './session.ts'
 
 /** What the detector is made of: a model, and how its session is opened where that differs from the usual. */
@@ -36,7 +37,7 @@ const probe = async (session: Session, version: string): Promise<void> => {
 }
 
 /**
- * Serves a model by onnxruntime in a worker thread. The same observation gets the same analysis to the bit whatever else
+ * Serves a model by onnxruntime in a worker thread; one that is not ours by its form (foreign-detector.ts). The same observation gets the same analysis to the bit whatever else
  * is in the call: rows are independent in the graph, and the runtime uses one thread.
  *
  * Contributions leave the worker for those rows alone that score high enough.
@@ -50,9 +51,13 @@ export const createOnnxDetector = async ({
   explainFrom = manifest.threshold,
   session: how,
 }: OnnxDetectorDeps): Promise<Detector> => {
+  const { foreign: form } = manifest
+  if (form !== undefined) return createForeignDetector({ onnx, manifest, form, explainFrom })
   assertFeatures(manifest)
   assertBytes(manifest, onnx)
   const { models, outputs } = manifest
+  if (outputs === undefined)
+    throw new SentinelError('NS_MODEL_REFUSED', `model ${manifest.version}: its manifest names no outputs`)
   const session = await createSession({
     ...how,
     onnx,

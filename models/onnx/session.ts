@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import { messageOf, SentinelError } from '../../runtime/errors.ts'
-import type { Reply, Request, Scored, WorkerOptions } from './session.worker.ts'
+import type { WorkerOptions } from './session.worker.ts'
+import type { Reply, Request, Scored } from './worker-loop.ts'
 
 /** Rows of a run, made up with zeros where there are fewer: for a tree ensemble larger runs are hardly faster. */
 const BATCH_ROWS = 64
@@ -28,12 +29,16 @@ type Waiting = PromiseWithResolvers<Scored>
 const failed = (reason: string, cause?: unknown) => new SentinelError('NS_SCORING_FAILED', reason, { cause })
 
 /**
- * Opens a model. Rejects with NS_MODEL_REFUSED and the runtime's reason when it cannot be loaded or lacks a named
+ * Opens a model of ours. Rejects with NS_MODEL_REFUSED and the runtime's reason when it cannot be loaded or lacks a named
  * input or output.
  */
-export const createSession = async (options: SessionOptions): Promise<Session> => {
-  const { worker: source = new URL('./session.worker.ts', import.meta.url), ...rest } = options
-  const workerData: WorkerOptions = { batchRows: BATCH_ROWS, ...rest }
+export const createSession = (options: SessionOptions): Promise<Session> => {
+  const { worker = new URL('./session.worker.ts', import.meta.url), ...rest } = options
+  return openWorker(worker, { batchRows: BATCH_ROWS, ...rest } satisfies WorkerOptions)
+}
+
+/** Opens a model in a worker of this source, which is given `workerData`. Rejects with NS_MODEL_REFUSED and its reason. */
+export const openWorker = async (source: URL, workerData: object): Promise<Session> => {
   const worker = new Worker(source, { workerData })
   const pending = new Map<number, Waiting>()
   const started = Promise.withResolvers<void>()

@@ -1,6 +1,7 @@
-import { parentPort, workerData } from 'node:worker_threads'
+import { workerData } from 'node:worker_threads'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import { messageOf, SentinelError } from '../../runtime/errors.ts'
+import { SentinelError } from '../../runtime/errors.ts'
+import { type Scored, serve } from './worker-loop.ts'
 
 /** What the worker is started with. */
 export interface WorkerOptions {
@@ -17,32 +18,7 @@ export interface WorkerOptions {
   readonly batchRows: number
 }
 
-/** What a model says of rows. */
-export interface Scored {
-  /** One a row. */
-  readonly scores: Float32Array<ArrayBuffer>
-  /** Rows × models. */
-  readonly models: Float32Array<ArrayBuffer>
-  /** Those rows, in order, that score high enough, and what each of their features contributes: that many × features. */
-  readonly explained: Float32Array<ArrayBuffer>
-  readonly contributions: Float32Array<ArrayBuffer>
-}
-
-/** A message to the worker. */
-export type Request =
-  | { readonly type: 'run'; readonly id: number; readonly values: Float32Array<ArrayBuffer> }
-  | { readonly type: 'close' }
-
-/** A message from the worker. */
-export type Reply =
-  | { readonly type: 'ready' }
-  | { readonly type: 'refused'; readonly reason: string }
-  | { readonly type: 'scored'; readonly id: number; readonly scored: Scored }
-  | { readonly type: 'failed'; readonly id: number; readonly reason: string }
-
 const options = workerData as WorkerOptions
-const port = parentPort
-if (port === null) throw new SentinelError('NS_INTERNAL', 'session.worker.ts runs in a worker thread only')
 const fetches = Object.values(options.outputs)
 
 const open = async (): Promise<InferenceSession> => {
@@ -113,34 +89,7 @@ const joined = (rows: readonly Float32Array[]): Float32Array<ArrayBuffer> => {
   return all
 }
 
-const reply = (message: Reply, transfer: readonly ArrayBuffer[] = []) =>
-  port.postMessage(message, [...transfer])
-
-const serve = (session: InferenceSession) => {
-  const answer = async (request: Request) => {
-    if (request.type === 'close') {
-      await session.release()
-      port.close()
-      return
-    }
-    try {
-      const scored = await score(session, request.values)
-      const buffers = Object.values(scored).map((each: Float32Array<ArrayBuffer>) => each.buffer)
-      reply({ type: 'scored', id: request.id, scored }, buffers)
-    } catch (error) {
-      reply({ type: 'failed', id: request.id, reason: messageOf(error) })
-    }
-  }
-  // One request after the other: run() yields between batches, and a release must not overtake a run.
-  let queue = Promise.resolve()
-  port.on('message', (request: Request) => {
-    queue = queue.then(() => answer(request))
-  })
-  reply({ type: 'ready' })
-}
-
-try {
-  serve(await open())
-} catch (error) {
-  reply({ type: 'refused', reason: messageOf(error) })
-}
+await serve(async () => {
+  const session = await open()
+  return { score: values => score(session, values), release: () => session.release() }
+})

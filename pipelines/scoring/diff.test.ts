@@ -72,7 +72,9 @@ describe('the difference of two partitions of threats', () => {
     [
       'contributions',
       placedAt(4, {
-        contributions: [{ feature: 'failures', value: 12, share: 0.5, expectedLow: 0, expectedHigh: 3 }],
+        contributions: [
+          { feature: 'failures', value: 12, share: 0.5, expectedLow: 0, expectedHigh: 3, eventsAgo: 0 },
+        ],
       }),
     ],
     ['techniques', placedAt(4, { techniques: ['T1110', 'T1110'] })],

@@ -15,6 +15,7 @@ const stateOf = (events: number): Behaviour => ({
   users: [],
   types: [],
   behind: 0,
+  recent: null,
 })
 
 const statesOf = (limit: number, recent: number) => {

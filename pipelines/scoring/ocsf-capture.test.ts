@@ -45,7 +45,7 @@ const threatOf = (event: Event, index: number): Threat => ({
   contributions:
     index % 2 === 0
       ? []
-      : [{ feature: 'failures', value: index, share: 1, expectedLow: 0, expectedHigh: null }],
+      : [{ feature: 'failures', value: index, share: 1, expectedLow: 0, expectedHigh: null, eventsAgo: 0 }],
   techniques: event.techniques,
   eventOffset: index,
   event,

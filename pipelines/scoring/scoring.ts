@@ -3,7 +3,9 @@ import type { Codec, Decoder } from '../../connectors/avro-codec.ts'
 import type { InputRecord, OutputRecord, PartitionTask, Stage } from '../../connectors/kafka/stage.ts'
 import type { Analysis, Detector, Observation } from '../../models/detector.ts'
 import type { JudgedEvent } from '../../models/features/event-fields.ts'
+import { nextRecent } from '../../models/features/recent.ts'
 import { advance } from '../../models/features/state.ts'
+import { recentFormOf } from '../../models/foreign/form.ts'
 import { int, section, setting } from '../../runtime/config.ts'
 import { messageOf, SentinelError, toSentinelError } from '../../runtime/errors.ts'
 import type { Behaviour, EntityState, Event, ModelInForce, Threat } from '../../schemas/generated.ts'
@@ -166,6 +168,7 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
    * the view.
    */
   const judgeBatch = async (records: readonly InputRecord[], view: StatesView): Promise<Judged> => {
+    const recent = recentFormOf(detector.manifest.foreign)
     const items: Item[] = []
     const lots: Promise<readonly Analysis[]>[] = []
     let lot: Observation[] = []
@@ -182,7 +185,8 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
         const event = codecs.judged.decodeKnown(value) ?? (await codecs.judged.decode(value))
         assertEntity(event)
         const before = view.get(event.entity)
-        view.set(event.entity, advance(before, event))
+        const after = advance(before, event)
+        view.set(event.entity, recent === undefined ? after : { ...after, recent: nextRecent(recent, before, event) })
         lot.push({ event, before })
         items.push({ record })
       } catch (error) {

@@ -13,7 +13,9 @@ export const makeThreat = (fields: Partial<Threat> = {}): Threat => {
     severity: 'high',
     modelVersion: 'baseline-1',
     modelScores: { forest: 0.91 },
-    contributions: [{ feature: 'failures', value: 12, share: 1, expectedLow: 0, expectedHigh: 3 }],
+    contributions: [
+      { feature: 'failures', value: 12, share: 1, expectedLow: 0, expectedHigh: 3, eventsAgo: 0 },
+    ],
     techniques: event.techniques,
     eventOffset: 0,
     event,
