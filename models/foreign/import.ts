@@ -48,6 +48,10 @@ const manifestSchema = z.strictObject({
   severities: z.strictObject({ medium: share, high: share, critical: share }).optional(),
 })
 
+/** Whether a manifest is one that is written by hand: ours say nothing of an input. */
+export const isForeign = (manifest: unknown): boolean =>
+  typeof manifest === 'object' && manifest !== null && 'input' in manifest
+
 const refuse = (reason: string, cause?: unknown) => new SentinelError('NS_MODEL_REFUSED', reason, { cause })
 
 /** Rows of a run where the manifest does not say: trees gain by it, pictures do not. */

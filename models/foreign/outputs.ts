@@ -37,7 +37,7 @@ const oneOf = (form: ForeignForm, outputs: RunOutputs, name: string, row: number
 }
 
 /** The straight line between the points around a value; the first or last point's score beyond them. */
-export const between = (points: readonly (readonly [number, number])[], value: number): number => {
+const between = (points: readonly (readonly [number, number])[], value: number): number => {
   if (Number.isNaN(value)) return Number.NaN
   const next = points.findIndex(([at]) => value <= at)
   if (next === 0) return points[0]?.[1] ?? Number.NaN

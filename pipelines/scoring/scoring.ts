@@ -186,7 +186,10 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
         assertEntity(event)
         const before = view.get(event.entity)
         const after = advance(before, event)
-        view.set(event.entity, recent === undefined ? after : { ...after, recent: nextRecent(recent, before, event) })
+        view.set(
+          event.entity,
+          recent === undefined ? after : { ...after, recent: nextRecent(recent, before, event) },
+        )
         lot.push({ event, before })
         items.push({ record })
       } catch (error) {
