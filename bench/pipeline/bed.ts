@@ -44,6 +44,7 @@ export const makeBed = async (): Promise<Bed> => {
     dataDir: join(ROOT, '.netsentinel'),
     log: silentLog(),
     ephemeral: true,
+    longRun: true,
   })
   let pipelines = 0
   return {

@@ -189,7 +189,7 @@ export const createKafka = (deps: KafkaDeps): Kafka => {
       new Client({ ...options, retry: PRODUCER_RETRY }).producer({
         createPartitioner,
         allowAutoTopicCreation: false,
-        maxInFlightRequests: 1,
+        maxInFlightRequests: MAX_IN_FLIGHT,
         retry: PRODUCER_RETRY,
         ...producerOptions,
       }),
@@ -209,6 +209,9 @@ export const createKafka = (deps: KafkaDeps): Kafka => {
   }
 }
 
+/** A send and the offsets beside it. Sends themselves go one after the other, so that no later one overtakes. */
+const MAX_IN_FLIGHT = 2
+
 /** How often a member says that it lives: how soon it notices that the group rebalances, in ms. */
 export const HEARTBEAT_MS = 1_000
 
@@ -216,7 +219,7 @@ export const HEARTBEAT_MS = 1_000
 const MAX_WAIT_MS = 100
 
 /**
- * The first retry comes after 5 ms: right after a commit the broker answers CONCURRENT_TRANSACTIONS for a few ms, and
- * kafkajs' 300 ms would be paid in every transaction. Finite, since kafkajs' own default for idempotence is endless.
+ * The first retry comes after 5 ms: while the broker ends what a predecessor left open, it answers CONCURRENT_TRANSACTIONS.
+ * Finite, since kafkajs' own default for idempotence is endless.
  */
 const PRODUCER_RETRY = { initialRetryTime: 5, maxRetryTime: 1_000, retries: 12 }

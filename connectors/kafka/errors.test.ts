@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import kafkajs from 'kafkajs'
 import { SentinelError } from '../../runtime/errors.ts'
-import { isConcurrentTransaction, isFenced, outOfRangePartition, toKafkaError } from './errors.ts'
+import { isFenced, outOfRangePartition, toKafkaError } from './errors.ts'
 
 const protocol = (type: string, retriable: boolean) =>
   Object.assign(new kafkajs.KafkaJSError(`the broker said ${type}`, { retriable }), {
@@ -57,11 +57,9 @@ describe('toKafkaError', () => {
 })
 
 describe('what only some answers say', () => {
-  it('knows a fence, the end of a transaction that is still going on, and a missing range', () => {
+  it('knows a fence and a missing range', () => {
     expect(isFenced(wrapped(protocol('INVALID_PRODUCER_EPOCH', false)))).toBe(true)
     expect(isFenced(protocol('INVALID_TXN_STATE', false))).toBe(false)
-    expect(isConcurrentTransaction(wrapped(protocol('CONCURRENT_TRANSACTIONS', true)))).toBe(true)
-    expect(isConcurrentTransaction(protocol('INVALID_TXN_STATE', false))).toBe(false)
     const range = Object.assign(protocol('OFFSET_OUT_OF_RANGE', true), {
       name: 'KafkaJSOffsetOutOfRange',
       topic: 't',

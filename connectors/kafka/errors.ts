@@ -107,10 +107,6 @@ const located = (error: SentinelError): SentinelError => {
 export const isFenced = (error: unknown): boolean =>
   chainOf(error).some(each => each.type !== undefined && FENCED.has(each.type))
 
-/** Whether the broker is still ending the transaction before: the one answer that is to be repeated as it is. */
-export const isConcurrentTransaction = (error: unknown): boolean =>
-  chainOf(error).some(each => each.type === 'CONCURRENT_TRANSACTIONS')
-
 /** The partition that an out-of-range error speaks of. */
 export const outOfRangePartition = (error: unknown): { topic: string; partition: number } | undefined => {
   const found = chainOf(error).find(each => each.name === 'KafkaJSOffsetOutOfRange')

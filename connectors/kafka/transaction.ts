@@ -1,7 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { CompressionTypes, Producer, Transaction } from 'kafkajs'
 import type { Kafka } from './client.ts'
-import { isConcurrentTransaction } from './errors.ts'
 import type { InputOffset } from './inputs.ts'
 import type { TopicMessages } from './records.ts'
 
@@ -38,9 +36,6 @@ export interface TransactionContent {
   readonly offsets: readonly InputOffset[]
 }
 
-const OFFSETS_ATTEMPTS = 200
-const OFFSETS_PAUSE_MS = 5
-
 /**
  * Runs one transaction to its commit. After **any** error the producer must be thrown away, not aborted and used again:
  * kafkajs rolls its sequence numbers back when a send fails, and a broker that did take that send would then drop the
@@ -49,32 +44,29 @@ const OFFSETS_PAUSE_MS = 5
  */
 export const runTransaction = async (producer: Producer, content: TransactionContent): Promise<void> => {
   const transaction = await producer.transaction()
-  for (const topicMessages of content.sends) {
-    await transaction.sendBatch({ topicMessages, acks: -1, compression: content.compression })
-  }
-  await sendOffsets(transaction, content)
+  // Sends keep their order among themselves; the offsets go beside them, in the same packets.
+  const done = await Promise.allSettled([sendAll(transaction, content), sendOffsets(transaction, content)])
+  for (const each of done) if (each.status === 'rejected') throw each.reason
   await transaction.commit()
 }
 
-/**
- * kafkajs retries every request that meets the end of the transaction before, except the one that adds offsets, and
- * without outputs that one comes first. Nothing has been added by then, so it is repeated as it is.
- */
-const sendOffsets = async (transaction: Transaction, content: TransactionContent): Promise<void> => {
-  const { group, partition } = content
-  const offsets = {
+const sendAll = async (
+  transaction: Transaction,
+  { sends, compression }: TransactionContent,
+): Promise<void> => {
+  for (const topicMessages of sends) {
+    await transaction.sendBatch({ topicMessages, acks: -1, compression })
+  }
+}
+
+const sendOffsets = (
+  transaction: Transaction,
+  { group, partition, offsets }: TransactionContent,
+): Promise<void> =>
+  transaction.sendOffsets({
     consumerGroupId: group,
-    topics: content.offsets.map(({ topic, next }) => ({
+    topics: offsets.map(({ topic, next }) => ({
       topic,
       partitions: [{ partition, offset: String(next) }],
     })),
-  }
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await transaction.sendOffsets(offsets)
-    } catch (error) {
-      if (attempt === OFFSETS_ATTEMPTS || !isConcurrentTransaction(error)) throw error
-      await sleep(OFFSETS_PAUSE_MS)
-    }
-  }
-}
+  })

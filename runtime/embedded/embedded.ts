@@ -27,6 +27,8 @@ export interface EmbeddedDeps {
   readonly log: Log
   /** Keeps nothing: the data is in a temporary directory that close() removes. */
   readonly ephemeral?: boolean
+  /** Has the broker be fast once it is warm, in place of up within two seconds. */
+  readonly longRun?: boolean
   /** Gives the start up when it is aborted; a start that has finished is ended by close(). */
   readonly signal?: AbortSignal
   /** The machine's programs; fakes in tests. */
@@ -100,7 +102,7 @@ const startAll = (site: Site, { config, log }: EmbeddedDeps) => {
  * NS_EMBEDDED_LOCKED, NS_PORT_TAKEN, NS_DISK_FULL or NS_EMBEDDED_CRASHED, each with a sentence that says what to do.
  */
 export const startEmbedded = async (deps: EmbeddedDeps): Promise<EmbeddedServices> => {
-  const { config, log, ephemeral = false, tools = systemTools(config.javaHome) } = deps
+  const { config, log, ephemeral = false, longRun = false, tools = systemTools(config.javaHome) } = deps
   const begun = performance.now()
   const abort = new AbortController()
   const signal = deps.signal === undefined ? abort.signal : AbortSignal.any([abort.signal, deps.signal])
@@ -135,7 +137,7 @@ export const startEmbedded = async (deps: EmbeddedDeps): Promise<EmbeddedService
       lock.addChild(child)
       return child
     }
-    starts = startAll({ dataDir, logDir, artifacts, tools, signal, start }, deps)
+    starts = startAll({ dataDir, logDir, artifacts, tools, signal, longRun, start }, deps)
     const parts = await Promise.all(starts)
     const [kafka, registry, redis] = parts
     let closing = false

@@ -12,14 +12,10 @@ const METADATA_REQUEST = Buffer.from([0, 0, 0, 14, 0, 3, 0, 1, 0, 0, 0, 1, 0, 0,
 const ANSWER_HEADER_BYTES = 8
 
 /** JVM flags for a start within two seconds on two cores; the optimising compiler alone would double that. */
-const JVM = [
-  '-XX:TieredStopAtLevel=1',
-  '-XX:+UseSerialGC',
-  '-Xshare:auto',
-  '-XX:-UsePerfData',
-  '-Xms128m',
-  '-Xmx512m',
-]
+const QUICK_START = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xms128m', '-Xmx512m']
+
+/** JVM flags as Kafka's own scripts set them, for a broker that is measured. */
+const LONG_RUN = ['-XX:+UseG1GC', '-XX:MaxGCPauseMillis=20', '-Xms1g', '-Xmx1g']
 
 /** One node that is broker and controller (KRaft), on loopback. Topics are made by `netsentinel topics`, never on use. */
 const properties = (port: number, controllerPort: number) =>
@@ -65,7 +61,9 @@ const java = (site: Site, name: string, logFile: string, args: readonly string[]
     name,
     command: site.tools.java,
     args: [
-      ...JVM,
+      ...(site.longRun ? LONG_RUN : QUICK_START),
+      '-Xshare:auto',
+      '-XX:-UsePerfData',
       `-Djava.io.tmpdir=${join(site.dataDir, 'kafka', 'tmp')}`,
       '-Dorg.slf4j.simpleLogger.showDateTime=true',
       '-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS',

@@ -9,6 +9,8 @@ export interface Site {
   readonly logDir: string
   readonly artifacts: Artifacts
   readonly tools: Tools
+  /** Whether the broker is to be fast once warm rather than up soon. */
+  readonly longRun: boolean
   /** Aborted when the start is given up. */
   readonly signal: AbortSignal
   /** Starts a child that ends with the site, however that ends. */

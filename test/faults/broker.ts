@@ -60,6 +60,7 @@ const createSite = async (name: string, more: readonly string[] = []) => {
     artifacts,
     tools,
     signal,
+    longRun: false,
     start: command => {
       const args = command.name === name ? [...command.args, ...more] : command.args
       return startChild({ ...command, args, graceMs: 0 })
