@@ -74,15 +74,20 @@ const tableOf = (sorted: Float32Array, quantiles: number): EcodTable => {
   return { ...table, excess: table.terms.map(term => Math.max(0, term - usual)) }
 }
 
-/** Freezes the distributions of the features. Deterministic in the rows. Throws NS_MODEL_REFUSED when there are none. */
-export const trainEcod = (data: Matrix, { quantiles = 64 }: EcodOptions = {}): Ecod => {
+/** The tables of the features from one up to another: each is made by itself, so that threads may share them out. */
+export const ecodTables = (
+  data: Matrix,
+  { from, to }: { readonly from: number; readonly to: number },
+  { quantiles = 64 }: EcodOptions = {},
+): EcodTable[] => {
   if (data.rows < 1) throw new SentinelError('NS_MODEL_REFUSED', 'ECOD needs a row or more')
-  return {
-    tables: Array.from({ length: data.features }, (_, feature) =>
-      tableOf(sortedColumn(data, feature), quantiles),
-    ),
-  }
+  return Array.from({ length: to - from }, (_, i) => tableOf(sortedColumn(data, from + i), quantiles))
 }
+
+/** Freezes the distributions of the features. Deterministic in the rows. Throws NS_MODEL_REFUSED when there are none. */
+export const trainEcod = (data: Matrix, options: EcodOptions = {}): Ecod => ({
+  tables: ecodTables(data, { from: 0, to: data.features }, options),
+})
 
 /** Scores of rows in nats, 0 or more: the sum of the terms of their values; higher is more unusual. */
 export const scoreEcod = ({ tables }: Ecod, data: Matrix): Float64Array => {

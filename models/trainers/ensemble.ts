@@ -1,21 +1,18 @@
 import { SentinelError } from '../../runtime/errors.ts'
 import { type Calibration, calibrate, fitCalibration, scoreOfNats } from './calibration.ts'
-import { type Ecod, explainEcod, scoreEcod, trainEcod } from './ecod.ts'
-import { type IsolationForest, scoreIsolationForest, trainIsolationForest } from './isolation-forest.ts'
+import { explainEcod } from './ecod.ts'
 import { type Matrix, takeRows } from './matrix.ts'
+import { type Hands, type Members, oneHand } from './members.ts'
 import { createRandom, drawNumbers } from './random.ts'
-import { explainWhitening, scoreWhitening, trainWhitening, type Whitening } from './whitening.ts'
+import { explainWhitening } from './whitening.ts'
 
 /** Names of the models, in the order of their scores. */
 export const ENSEMBLE_MODELS = ['isolationForest', 'ecod', 'whitening'] as const
 
 /** Models that judge a row together. */
-export interface Ensemble {
+export interface Ensemble extends Members {
   /** Values in a row. */
   readonly features: number
-  readonly forest: IsolationForest
-  readonly ecod: Ecod
-  readonly whitening: Whitening
   /** From each model's own score to nats, in the order of {@link ENSEMBLE_MODELS}. */
   readonly calibrations: readonly Calibration[]
   /** From the most surprised model's nats to those of the ensemble. */
@@ -37,14 +34,6 @@ export interface EnsembleScores {
 /** Share of the rows that no model is fitted on and that the calibrations are learnt from. */
 const CALIBRATION_SHARE = 0.3
 
-type Members = Pick<Ensemble, 'forest' | 'ecod' | 'whitening'>
-
-const ownScores = ({ forest, ecod, whitening }: Members, data: Matrix): Float64Array[] => [
-  scoreIsolationForest(forest, data),
-  scoreEcod(ecod, data),
-  scoreWhitening(whitening, data),
-]
-
 /** Nats of each model: models × rows. */
 const natsOf = (calibrations: readonly Calibration[], own: readonly Float64Array[]): Float64Array[] =>
   calibrations.map((calibration, model) =>
@@ -63,32 +52,37 @@ export interface EnsembleOptions {
    * fit and left out of the final one. Calibration keeps its rows, so that a budget is still one of all events.
    */
   readonly contaminated?: boolean
+  /** Who fits and scores; this thread alone when not given. The result is the same to the byte. */
+  readonly hands?: Hands
+  readonly onProgress?: (progress: TrainingProgress) => void
+}
+
+/** How far a training has come. */
+export interface TrainingProgress {
+  readonly phase: 'fit' | 'trim' | 'refit' | 'calibrate' | 'export'
+  /** 0 to 1, of all phases. */
+  readonly done: number
 }
 
 /** Share of the rows that is left out of the final fit where they may hold anomalies. */
 const TRIMMED_SHARE = 0.05
 
-const fitMembers = (data: Matrix, seed: number): Members => ({
-  forest: trainIsolationForest(data, { seed }),
-  ecod: trainEcod(data),
-  whitening: trainWhitening(data),
-})
-
 /** Learns from the held rows what the scores of the models, and of the most surprised one, stand for. */
 const calibrateOn = (
   members: Members,
   held: Matrix,
+  hands: Hands,
 ): Pick<Ensemble, 'calibrations' | 'combined' | 'calibrationRows'> => {
-  const own = ownScores(members, held)
+  const own = hands.score(members, held)
   const calibrations = own.map(fitCalibration)
   const combined = fitCalibration(largest(natsOf(calibrations, own)))
   return { calibrations, combined, calibrationRows: held.rows }
 }
 
 /** The rows without the twentieth that the models find most unusual. */
-const trim = (members: Members, data: Matrix, held: Matrix): Matrix => {
-  const { calibrations } = calibrateOn(members, held)
-  const nats = largest(natsOf(calibrations, ownScores(members, data)))
+const trim = (members: Members, data: Matrix, held: Matrix, hands: Hands): Matrix => {
+  const { calibrations } = calibrateOn(members, held, hands)
+  const nats = largest(natsOf(calibrations, hands.score(members, data)))
   const limit = nats.toSorted()[Math.floor(data.rows * (1 - TRIMMED_SHARE))] ?? Number.POSITIVE_INFINITY
   const kept = Array.from(nats.keys()).filter(row => (nats[row] ?? 0) < limit)
   return takeRows(data, kept)
@@ -98,16 +92,24 @@ const trim = (members: Members, data: Matrix, held: Matrix): Matrix => {
  * Fits the models on most rows and calibrates them on the rest, drawn by the seed. Deterministic to the byte in rows,
  * their order and the seed. Throws NS_MODEL_REFUSED for fewer than four rows.
  */
-export const trainEnsemble = (data: Matrix, { seed, contaminated = false }: EnsembleOptions): Ensemble => {
+export const trainEnsemble = (data: Matrix, options: EnsembleOptions): Ensemble => {
+  const { seed, contaminated = false, hands = oneHand, onProgress = () => undefined } = options
   if (data.rows < 4)
     throw new SentinelError('NS_MODEL_REFUSED', `a model needs 4 rows or more, not ${data.rows}`)
   const order = drawNumbers(data.rows, data.rows, createRandom(seed))
   const calibrationRows = Math.ceil(data.rows * CALIBRATION_SHARE)
   const held = takeRows(data, order.subarray(0, calibrationRows))
   const fitted = takeRows(data, order.subarray(calibrationRows))
-  const first = fitMembers(fitted, seed)
-  const members = contaminated ? fitMembers(trim(first, fitted, held), seed) : first
-  return { ...members, ...calibrateOn(members, held), features: data.features }
+  onProgress({ phase: 'fit', done: 0 })
+  let members = hands.fit(fitted, seed)
+  if (contaminated) {
+    onProgress({ phase: 'trim', done: 0.3 })
+    const usual = trim(members, fitted, held, hands)
+    onProgress({ phase: 'refit', done: 0.5 })
+    members = hands.fit(usual, seed)
+  }
+  onProgress({ phase: 'calibrate', done: 0.75 })
+  return { ...members, ...calibrateOn(members, held, hands), features: data.features }
 }
 
 /**
@@ -136,8 +138,8 @@ const contributionsOf = (
 }
 
 /** Scores rows as the exported graph does, in float64: what training and its tests go by. */
-export const scoreEnsemble = (ensemble: Ensemble, data: Matrix): EnsembleScores => {
-  const nats = natsOf(ensemble.calibrations, ownScores(ensemble, data))
+export const scoreEnsemble = (ensemble: Ensemble, data: Matrix, hands: Hands = oneHand): EnsembleScores => {
+  const nats = natsOf(ensemble.calibrations, hands.score(ensemble, data))
   const models = new Float64Array(data.rows * nats.length)
   for (const [model, each] of nats.entries()) {
     for (const [row, value] of each.entries()) models[row * nats.length + model] = scoreOfNats(value)

@@ -3,14 +3,13 @@ import { FEATURE_COUNT, featureHash, featureNames, featureRows } from '../featur
 import { sha256 } from '../manifest.ts'
 import { encodeEnsemble, OUTPUTS } from '../onnx/ensemble-graph.ts'
 import { scoreOfBudget } from './calibration.ts'
-import { ENSEMBLE_MODELS, scoreEnsemble, trainEnsemble } from './ensemble.ts'
+import { ENSEMBLE_MODELS, type EnsembleOptions, scoreEnsemble, trainEnsemble } from './ensemble.ts'
 import { type Matrix, sortedColumn } from './matrix.ts'
 
-/** What a new model is called, where it stands in the order of models, and what its randomness starts from. */
-export interface TrainOptions {
+/** What a new model is called, where it stands in the order of models, and how it is trained. */
+export interface TrainOptions extends EnsembleOptions {
   readonly version: string
   readonly sequence: number
-  readonly seed: number
 }
 
 /** Budgets of false alerts: one in so many usual events scores at or above each cut-off. */
@@ -56,16 +55,24 @@ const expectedOf = (data: Matrix): { low: number[]; high: number[] } => {
  *
  * Throws NS_MODEL_REFUSED for fewer than four observations.
  */
-export const trainModel = (observations: readonly Observation[], options: TrainOptions): TrainedModel => {
-  const data = { values: featureRows(observations), rows: observations.length, features: FEATURE_COUNT }
-  const ensemble = trainEnsemble(data, { seed: options.seed })
-  const { scores } = scoreEnsemble(ensemble, data)
-  const onnx = encodeEnsemble(ensemble, { version: options.version, featureHash })
+export const trainModel = (observations: readonly Observation[], options: TrainOptions): TrainedModel =>
+  trainOnRows(
+    { values: featureRows(observations), rows: observations.length, features: FEATURE_COUNT },
+    options,
+  )
+
+/** The same on rows of features, in the order of {@link featureNames}. */
+export const trainOnRows = (data: Matrix, options: TrainOptions): TrainedModel => {
+  const { version, sequence, seed, hands, onProgress } = options
+  const ensemble = trainEnsemble(data, options)
+  onProgress?.({ phase: 'export', done: 0.85 })
+  const { scores } = scoreEnsemble(ensemble, data, hands)
+  const onnx = encodeEnsemble(ensemble, { version, featureHash })
   return {
     onnx,
     manifest: {
-      version: options.version,
-      sequence: options.sequence,
+      version,
+      sequence,
       featureHash,
       features: featureNames,
       layout: 'row',
@@ -79,7 +86,7 @@ export const trainModel = (observations: readonly Observation[], options: TrainO
         high: cutOff(scores, BUDGETS.high),
         critical: cutOff(scores, BUDGETS.critical),
       },
-      seed: options.seed,
+      seed,
       rows: data.rows,
       sha256: sha256(onnx),
     },
