@@ -46,7 +46,7 @@ const probe = async (session: Session, { manifest, form }: ForeignDetectorDeps):
   const cells = rows.length / 4
   // The same rows at other places of the batch, each with other rows before it.
   const shifted = new Float32Array(2 * rows.length)
-  shifted.set(rows.subarray(0, cells))
+  shifted.set(rows.subarray(cells, 2 * cells))
   shifted.set(rows, 3 * cells)
   let scored: readonly [Scored, Scored]
   try {
