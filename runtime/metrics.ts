@@ -171,6 +171,25 @@ export const createMetrics = (options: { readonly defaults?: boolean } = {}) => 
       help: 'Threats that a suppression kept out of alerts.',
       registers,
     }),
+    modelInfo: new Gauge({
+      name: 'netsentinel_model_info',
+      help: '1 for the version of the model that this process scores with, by role.',
+      labelNames: ['version', 'role'] as const,
+      registers,
+    }),
+    championAge: new Gauge({
+      name: 'netsentinel_champion_age_seconds',
+      help: 'How long ago the model that this process scores with was published; absent for the one that ships.',
+      labelNames: ['version'] as const,
+      registers,
+      collect,
+    }),
+    modelsRefused: new Counter({
+      name: 'netsentinel_models_refused_total',
+      help: 'Champions that this process does not serve, by version; the log says why. The one before goes on serving.',
+      labelNames: ['version'] as const,
+      registers,
+    }),
     sockets: new Gauge({
       name: 'netsentinel_gateway_sockets',
       help: 'Open WebSockets.',

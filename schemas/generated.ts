@@ -254,15 +254,17 @@ export interface ModelInForce {
   readonly version: string
   /** Its place in the order of models that came into force: a scorer never goes back to a lower one. */
   readonly sequence: number
+  /** Offset of the first event that it judged; null in records from before this was noted, which the first model wrote. */
+  readonly since: number | null
 }
 
 /** The changelog of scoring. A record holds either the state of one entity, or what is in force for the partition. */
 export interface EntityState {
-  /** The entity, or `partition:model`. The key of the record. */
+  /** The entity, or `partition:model/<sequence>`. The key of the record. */
   readonly id: string
   /** State of the entity. */
   readonly behaviour: Behaviour | null
-  /** The model in force, in the record `partition:model`. */
+  /** A model that came into force, in a record `partition:model/<sequence>`; `partition:model` in older ones. */
   readonly model: ModelInForce | null
 }
 

@@ -110,7 +110,7 @@ export const createModelKeys = (
 
 /**
  * The keys that the settings name. Where they name none, the private key is DATA_DIR/models.key, which is made with mode
- * 0600 when it is missing. Throws NS_CONFIG_INVALID.
+ * 0600 when it is first needed. Throws NS_CONFIG_INVALID; for that file, when it is needed.
  */
 export const readModelKeys = (config: SectionValues<typeof modelsConfig>, dataDir: string): ModelKeys => {
   const believed = (config.publicKeys ?? []).map(publicKeyOf)
@@ -119,5 +119,17 @@ export const readModelKeys = (config: SectionValues<typeof modelsConfig>, dataDi
   }
   if (believed.length > 0) return createModelKeys(undefined, believed)
   const path = join(dataDir, 'models.key')
-  return createModelKeys(privateKeyOf(readOrCreateKeyFile(path), path), [])
+  let own: ModelKeys | undefined
+  // Opened when it is first needed: a scorer that finds no models may run where nothing can be written.
+  const keys = (): ModelKeys => {
+    own ??= createModelKeys(privateKeyOf(readOrCreateKeyFile(path), path), [])
+    return own
+  }
+  return {
+    get publicKey() {
+      return keys().publicKey
+    },
+    sign: text => keys().sign(text),
+    problemOf: (text, signed) => keys().problemOf(text, signed),
+  }
 }

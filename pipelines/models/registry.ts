@@ -54,8 +54,11 @@ export interface FollowedRegistry extends FollowedTopic {
 export interface ModelRegistry {
   /** What it holds at the moment. */
   list(): Promise<RegistryView>
-  /** A model with its bytes. Throws NS_USAGE when there is none, NS_MODEL_REFUSED when it cannot be believed. */
-  read(version: string): Promise<PublishedModel>
+  /**
+   * A model with its bytes; `view` is what is known already of what the registry holds. Throws NS_USAGE when there is none,
+   * NS_MODEL_REFUSED when it cannot be believed.
+   */
+  read(version: string, view?: RegistryView): Promise<PublishedModel>
   /**
    * Adds a model, and drops those that are neither among the last 10 nor needed by a pointer. To publish the same model
    * again changes nothing. Throws NS_USAGE when another one has its version, NS_MODEL_REFUSED when its bytes are not the
@@ -162,8 +165,8 @@ export const openModelRegistry = ({ kafka, topic, keys, shipped }: ModelRegistry
   return {
     list: readLedger,
 
-    read: async version => {
-      const { record: entry, chunks, offset } = held(await readLedger(), version)
+    read: async (version, view) => {
+      const { record: entry, chunks, offset } = held(view ?? (await readLedger()), version)
       const parts: Buffer[] = []
       const first = Math.min(...chunks.values())
       await readTopic({

@@ -4,11 +4,11 @@ import type { Stage } from '../../connectors/kafka/stage.ts'
 import { createRegistry, type registryConfig } from '../../connectors/registry.ts'
 import { encodeOcsf } from '../../connectors/sinks/ocsf.ts'
 import { loadBaseline } from '../../models/baseline/load.ts'
-import type { Detector, TrainedModel } from '../../models/detector.ts'
 import { EVENT_FIELDS } from '../../models/features/event-fields.ts'
 import { createOnnxDetector } from '../../models/onnx/onnx-detector.ts'
 import type { SectionValues } from '../../runtime/config.ts'
 import { topicCatalogue, type topicsConfig } from '../../schemas/topics.ts'
+import { type ModelsAtWork, oneModel } from './models-at-work.ts'
 import { createScoringStage, type ScoringDeps, type scoringConfig } from './scoring.ts'
 
 /** The settings that scoring reads. */
@@ -22,22 +22,27 @@ export interface ScoringConfig {
 /** What the stage is made of. */
 interface AssembleDeps {
   readonly config: ScoringConfig
-  /** The model that ships when not given. */
-  readonly model?: TrainedModel
+  /** Which model judges what; the one that ships judges everything when not given. */
+  readonly models?: ModelsAtWork
   /** Full name of the topic that threats go to, in place of the live one; changes of state are not written then. */
   readonly threats?: string
   /** Makes the dead letter of a record that cannot be scored, in place of the live ones. */
   readonly deadLetter?: ScoringDeps['deadLetter']
 }
 
+const shippedAlone = async ({ scoring }: ScoringConfig) => {
+  const detector = await createOnnxDetector({ ...loadBaseline(), explainFrom: scoring.threshold })
+  return { models: oneModel(detector), close: () => detector.close() }
+}
+
 /**
- * Makes the scoring stage as the configuration has it, with its detector, which is to be closed after it. Throws
+ * Makes the scoring stage as the configuration has it; `close` lets go of the model that ships, where it is used. Throws
  * NS_MODEL_REFUSED, NS_SCHEMA_INCOMPATIBLE, NS_SERVICE_UNREACHABLE.
  */
 export const assembleScoring = async ({
   config,
   ...chosen
-}: AssembleDeps): Promise<{ stage: Stage; detector: Detector }> => {
+}: AssembleDeps): Promise<{ stage: Stage; close: () => Promise<void> }> => {
   const topics = topicCatalogue(config.topics)
   const threats = chosen.threats ?? topics.threats.name
   const registry = createRegistry(config.registry)
@@ -46,10 +51,10 @@ export const assembleScoring = async ({
     registry.codec('Threat', threats),
     registry.codec('EntityState', topics.entityState.name),
   ])
-  const detector = await createOnnxDetector({
-    ...(chosen.model ?? loadBaseline()),
-    explainFrom: config.scoring.threshold,
-  })
+  const { models, close } =
+    chosen.models === undefined
+      ? await shippedAlone(config)
+      : { models: chosen.models, close: async () => undefined }
   const stage = createScoringStage({
     group: `${config.topics.prefix}scoring`,
     topics: { events: topics.events.name, threats, entityState: topics.entityState.name },
@@ -59,7 +64,7 @@ export const assembleScoring = async ({
       threat,
       entityState,
     },
-    detector,
+    models,
     sinks: [{ topic: topics.threatsOcsf.name, encode: encodeOcsf }],
     deadLetter:
       chosen.deadLetter ??
@@ -67,5 +72,5 @@ export const assembleScoring = async ({
     threshold: config.scoring.threshold,
     maxEntities: config.scoring.maxEntities,
   })
-  return { stage, detector }
+  return { stage, close }
 }

@@ -1,42 +1,66 @@
 import { createKafka } from '../../connectors/kafka/client.ts'
 import { runStage } from '../../connectors/kafka/run-stage.ts'
+import { loadBaseline } from '../../models/baseline/load.ts'
 import type { Command } from '../../runtime/command.ts'
 import { SentinelError } from '../../runtime/errors.ts'
-import type { Service } from '../../runtime/lifecycle.ts'
+import { createCloser, type Service } from '../../runtime/lifecycle.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Metrics } from '../../runtime/metrics.ts'
+import { type ModelsConfig, registryOf } from '../models/open.ts'
 import { assembleScoring, type ScoringConfig } from './assemble.ts'
+import { serveChampion } from './champion.ts'
 import { rescoreOptions, runRescore } from './rescore-command.ts'
 
+/** The settings that `netsentinel score` reads. */
+export type ScoreConfig = ScoringConfig & ModelsConfig
+
 interface ScoringDeps {
-  readonly config: ScoringConfig
+  readonly config: ScoreConfig
   readonly log: Log
   readonly metrics: Metrics
 }
 
 /**
- * Starts scoring: `events` to `threats`, with the model that ships, exactly once. Throws NS_MODEL_REFUSED,
- * NS_SCHEMA_INCOMPATIBLE, NS_TOPIC_MISSING, NS_SERVICE_UNREACHABLE.
+ * Starts scoring: `events` to `threats`, with the champion of the registry or else the model that ships, exactly once.
+ * Throws NS_MODEL_REFUSED, NS_SCHEMA_INCOMPATIBLE, NS_TOPIC_MISSING, NS_SERVICE_UNREACHABLE.
  */
 export const startScoring = async ({ config, log, metrics }: ScoringDeps): Promise<Service> => {
-  const { stage, detector } = await assembleScoring({ config })
-  const service = await runStage({ kafka: createKafka({ config: config.kafka, log }), stage, log, metrics })
-  return {
-    ...service,
-    close: async () => {
-      await service.close()
-      await detector.close()
-    },
+  const closer = createCloser()
+  try {
+    const champion = await serveChampion({
+      registry: registryOf(config, log),
+      shipped: loadBaseline(),
+      explainFrom: config.scoring.threshold,
+      log,
+      metrics,
+    })
+    closer.add(() => champion.close())
+    const { stage } = await assembleScoring({ config, models: champion })
+    const service = await runStage({ kafka: createKafka({ config: config.kafka, log }), stage, log, metrics })
+    closer.add(() => service.close())
+    const failed = Promise.race([service.failed, champion.failed])
+    // Whoever supervises the service awaits it later.
+    failed.catch(() => undefined)
+    return {
+      name: service.name,
+      failed,
+      check: async () => (await Promise.all([service.check(), champion.check()])).flat(),
+      close: () => closer.close(),
+    }
+  } catch (error) {
+    await closer.close()
+    throw error
   }
 }
 
 /** `netsentinel score`. */
-export const score: Command<ScoringConfig> = {
+export const score: Command<ScoreConfig> = {
   summary: 'Score events with the model in force: events to threats. With --into, score them again.',
   details: [
     'Without options this is the live stage. With --into TOPIC it reads events once more from where the topic begins to',
     'where it ends now, scores them from empty state as the live stage did, writes the threats to TOPIC and ends. Live',
-    'offsets, states and threats are not touched. Events before --from still make state, as far as they are kept: what an',
+    'offsets, states and threats are not touched. Each event is judged by the model that was in force at its offset, unless',
+    '--model names another for all of them. Events before --from still make state, as far as they are kept: what an',
     'entity did before decides how its next event scores. SCORING_MAX_ENTITIES must be what it was. TOPIC is made when it',
     'is missing, and must be empty otherwise; TOPIC_PREFIX is put before it. All threats of a run become readable at its',
     'end, or none: it is one transaction. Compare with: netsentinel diff threats TOPIC.',

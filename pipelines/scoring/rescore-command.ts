@@ -1,12 +1,13 @@
 import { createKafka } from '../../connectors/kafka/client.ts'
 import type { InputRecord, OutputRecord } from '../../connectors/kafka/stage.ts'
-import { loadModel } from '../../models/load.ts'
 import { type CommandContext, type CommandOption, numberOption } from '../../runtime/command.ts'
 import { type ErrorCode, SentinelError } from '../../runtime/errors.ts'
 import { EXIT } from '../../runtime/lifecycle.ts'
 import { furtherThreats, topicCatalogue } from '../../schemas/topics.ts'
+import { type ModelsConfig, registryOf } from '../models/open.ts'
 import { assembleScoring, type ScoringConfig } from './assemble.ts'
 import { eventsRange, type RescoreProgress, rescore } from './rescore.ts'
+import { chosenModel, pastModels } from './rescore-models.ts'
 import { windowOf, windowOptions } from './window.ts'
 
 /** The options of `netsentinel score` that make it score again. */
@@ -15,8 +16,8 @@ export const rescoreOptions: Readonly<Record<string, CommandOption>> = {
   ...windowOptions,
   model: {
     type: 'string',
-    value: 'DIR',
-    doc: 'Folder of the model (manifest.json, model.onnx); the one that ships when not given.',
+    value: 'V',
+    doc: 'Version of the model, or its folder; when not given, each event is judged by the one in force at its offset.',
   },
   threshold: {
     type: 'string',
@@ -57,10 +58,10 @@ const createTally = () => {
 }
 
 /** `netsentinel score --into TOPIC`. */
-export const runRescore = async (context: CommandContext<ScoringConfig>): Promise<number> => {
+export const runRescore = async (context: CommandContext<ScoringConfig & ModelsConfig>): Promise<number> => {
   const { log, options, print, tell, interrupted } = context
-  const name = textOption(options, 'into')
-  if (name === undefined || !TOPIC_NAME.test(name)) {
+  const target = textOption(options, 'into')
+  if (target === undefined || !TOPIC_NAME.test(target)) {
     throw new SentinelError(
       'NS_USAGE',
       'score: --into takes the name of a topic: letters, digits, dot, dash, _',
@@ -72,29 +73,38 @@ export const runRescore = async (context: CommandContext<ScoringConfig>): Promis
       ? context.config.scoring.threshold
       : numberOption(options, 'threshold', 0, { max: 1 })
   const config = { ...context.config, scoring: { ...context.config.scoring, threshold } }
-  const dir = textOption(options, 'model')
+  const name = textOption(options, 'model')
   const started = performance.now()
 
   const kafka = createKafka({ config: config.kafka, log })
   const events = topicCatalogue(config.topics).events.name
   const { partitions, gone } = await eventsRange(kafka, events)
-  const into = furtherThreats(config.topics, name, partitions)
+  const into = furtherThreats(config.topics, target, partitions)
   if (into === undefined) {
-    throw new SentinelError('NS_USAGE', `score: ${name} is a topic of the pipeline: name another`)
+    throw new SentinelError('NS_USAGE', `score: ${target} is a topic of the pipeline: name another`)
   }
   if (gone > 0) {
     tell(`${events} no longer begins at its first event: what entities did before is not known here`)
   }
   const tally = createTally()
-  const { stage, detector } = await assembleScoring({
-    config,
-    threats: into.name,
-    deadLetter: tally.deadLetter,
-    ...(dir === undefined ? {} : { model: loadModel(dir) }),
-  })
+  const deps = { kafka, config, registry: registryOf(context.config, log) }
+  const models = await (name === undefined ? pastModels(deps) : chosenModel(deps, name))
   try {
-    const signal = interrupted
-    const done = await rescore({ kafka, stage, into, window, signal, onProgress: reporter(tell) })
+    const { stage } = await assembleScoring({
+      config,
+      threats: into.name,
+      deadLetter: tally.deadLetter,
+      models,
+    })
+    const done = await rescore({
+      kafka,
+      stage,
+      into,
+      window,
+      cut: models.cut,
+      signal: interrupted,
+      onProgress: reporter(tell),
+    })
     if (done === undefined) {
       tell('interrupted: nothing was written')
       return EXIT.failure
@@ -106,11 +116,11 @@ export const runRescore = async (context: CommandContext<ScoringConfig>): Promis
         threats: done.threats,
         poison: tally.codes,
         seconds: Math.round(performance.now() - started) / 1000,
-        model: detector.manifest.version,
+        models: models.versions(),
       }),
     )
     return EXIT.ok
   } finally {
-    await detector.close()
+    await models.close()
   }
 }

@@ -2,7 +2,7 @@ import { ensureTopics, topicOffsets } from '../../connectors/kafka/admin.ts'
 import type { Kafka } from '../../connectors/kafka/client.ts'
 import { planBatch } from '../../connectors/kafka/plan.ts'
 import { readTopic } from '../../connectors/kafka/read-topic.ts'
-import type { PartitionTask, Stage } from '../../connectors/kafka/stage.ts'
+import type { InputRecord, PartitionTask, Stage } from '../../connectors/kafka/stage.ts'
 import { openTopicWriter } from '../../connectors/kafka/write-topic.ts'
 import { SentinelError } from '../../runtime/errors.ts'
 import type { Topic } from '../../schemas/topics.ts'
@@ -13,6 +13,8 @@ export interface RescoreDeps {
   readonly kafka: Kafka
   /** The scoring stage, whose threats go to `into`; whatever else it writes is dropped. */
   readonly stage: Stage
+  /** Cuts the records of a partition where another model came into force, as the live stage did; not at all when not given. */
+  readonly cut?: (records: readonly InputRecord[]) => readonly (readonly InputRecord[])[]
   /** Where the threats go; created when it is missing. */
   readonly into: Topic
   /** Events outside of it make state and no threats. */
@@ -71,7 +73,7 @@ export const eventsRange = async (kafka: Kafka, topic: string) => {
  * {@link openTopicWriter} says.
  */
 export const rescore = async (deps: RescoreDeps): Promise<RescoreProgress | undefined> => {
-  const { kafka, stage, into, window, signal, onProgress } = deps
+  const { kafka, stage, into, window, signal, onProgress, cut = records => [records] } = deps
   const { offsets } = await eventsRange(kafka, stage.input)
   await ensureTopics(kafka, [into])
   const writer = await openTopicWriter(kafka, into.name)
@@ -94,18 +96,20 @@ export const rescore = async (deps: RescoreDeps): Promise<RescoreProgress | unde
         signal.throwIfAborted()
         const [first] = records
         if (first === undefined) return
-        const result = await taskOf(first.partition).process(records)
-        result.committed()
-        const outputs = planBatch(
-          { ...result, changes: [] },
-          stage,
-          first.partition,
-          kafka.config.maxRecordBytes,
-        )
-        const found = outputs.filter(each => each.topic === into.name && isWithin(window, each.timestamp))
-        await writer.write(found)
+        for (const piece of cut(records)) {
+          const result = await taskOf(first.partition).process(piece)
+          result.committed()
+          const outputs = planBatch(
+            { ...result, changes: [] },
+            stage,
+            first.partition,
+            kafka.config.maxRecordBytes,
+          )
+          const found = outputs.filter(each => each.topic === into.name && isWithin(window, each.timestamp))
+          await writer.write(found)
+          threats += found.length
+        }
         events += records.length
-        threats += found.length
         onProgress({ events, threats, offsets })
       },
     })

@@ -6,75 +6,22 @@ import { createMemoryDetector } from '../../models/memory-detector.ts'
 import { SentinelError } from '../../runtime/errors.ts'
 import type { EntityState, Event, Threat } from '../../schemas/generated.ts'
 import { createChangelog } from '../../test/support/changelog.ts'
-import { anyEvent, makeEvent } from '../../test/support/events.ts'
-import { createScoringStage, type ScoringDeps } from './scoring.ts'
-
-const PARTITION = 5
-
-/** Values as JSON; one in two is of a schema that has to be asked for once, as in a topic that was written with two. */
-const json = <T>() => {
-  let met = false
-  return {
-    encode: (value: T) => Buffer.from(JSON.stringify(value)),
-    decode: async (bytes: Buffer): Promise<T> => {
-      const text = bytes.toString('utf8')
-      if (text === 'unavailable') throw new SentinelError('NS_SCHEMA_UNKNOWN', 'the registry does not answer')
-      if (!text.startsWith('{')) throw new SentinelError('NS_UNDECODABLE', 'not what it should be')
-      met = true
-      return JSON.parse(text)
-    },
-    decodeKnown: (bytes: Buffer): T | undefined => {
-      const text = bytes.toString('utf8')
-      return text.startsWith('{') && (met || bytes.length % 2 === 0) ? JSON.parse(text) : undefined
-    },
-  }
-}
-
-const stageOf = (deps: Partial<ScoringDeps> = {}) =>
-  createScoringStage({
-    group: 'scoring',
-    topics: { events: 'events', threats: 'threats', entityState: 'entity-state' },
-    codecs: { event: json(), judged: json(), threat: json(), entityState: json() },
-    detector: createMemoryDetector(),
-    sinks: [],
-    deadLetter: (record, error) => ({
-      topic: 'dead-letters',
-      key: record.key,
-      value: record.value,
-      headers: { code: error.code, offset: String(record.offset) },
-      timestamp: record.timestamp,
-    }),
-    threshold: 0,
-    maxEntities: 1000,
-    ...deps,
-  })
-
-const taskOf = (deps: Partial<ScoringDeps> = {}) => stageOf(deps).createTask(PARTITION)
-
-const recordOf = (value: Buffer | null, offset: number): InputRecord => ({
-  topic: 'events',
-  partition: PARTITION,
-  offset,
-  timestamp: 1_700_000_000_000 + offset,
-  key: Buffer.from('k'),
-  value,
-  headers: {},
-})
-
-const recordsOf = (events: readonly Partial<Event>[]): InputRecord[] =>
-  events.map((fields, i) =>
-    recordOf(Buffer.from(JSON.stringify(makeEvent({ id: `raw-events-0-${i}`, ...fields }))), i),
-  )
-
-const threatsOf = (outputs: readonly OutputRecord[]): Threat[] =>
-  outputs
-    .filter(each => each.topic === 'threats')
-    .map(each => JSON.parse(String(each.value)) as unknown as Threat)
+import { anyEvent } from '../../test/support/events.ts'
+import {
+  json,
+  PARTITION,
+  recordOf,
+  recordsOf,
+  stageOf,
+  taskOf,
+  threatsOf,
+} from '../../test/support/scoring-stage.ts'
+import { oneModel } from './models-at-work.ts'
 
 describe('the scoring stage', () => {
   it('writes an event that scores at or above the threshold as a threat, beside its event', async () => {
     const detector = createMemoryDetector({ score: ({ event }) => (event.dstPort ?? 0) / 100 })
-    const task = taskOf({ detector, threshold: undefined })
+    const task = taskOf({ models: oneModel(detector), threshold: undefined })
     const { outputs } = await task.process(recordsOf([{ dstPort: 49 }, { dstPort: 50 }, { dstPort: 75 }]))
     expect(outputs.map(({ value: _, cause: __, ...rest }) => rest)).toEqual([
       { topic: 'threats', partition: PARTITION, key: 'ip:203.0.113.9', timestamp: 1_700_000_000_001 },
@@ -96,7 +43,9 @@ describe('the scoring stage', () => {
   it('makes every event a threat when the threshold is 0, and writes each to every sink', async () => {
     const detector = createMemoryDetector({ score: () => 0 })
     const sink = { topic: 'threats.ocsf', encode: (threat: Threat) => Buffer.from(`ocsf ${threat.id}`) }
-    const { outputs } = await taskOf({ detector, sinks: [sink] }).process(recordsOf([{}, {}]))
+    const { outputs } = await taskOf({ models: oneModel(detector), sinks: [sink] }).process(
+      recordsOf([{}, {}]),
+    )
     expect(threatsOf(outputs)).toHaveLength(2)
     const others = outputs.filter(each => each.topic === 'threats.ocsf')
     expect(others.map(each => [String(each.value), each.partition, each.timestamp])).toEqual([
@@ -113,7 +62,7 @@ describe('the scoring stage', () => {
         return 0
       },
     })
-    const task = taskOf({ detector })
+    const task = taskOf({ models: oneModel(detector) })
     await task.process(recordsOf([{}, {}, { entity: 'user:eve' }]))
     expect(pasts).toEqual([undefined, 1, undefined])
   })
@@ -183,47 +132,6 @@ describe('the scoring stage', () => {
   })
 })
 
-describe('the model in force', () => {
-  const modelled = (version: string, sequence: number) => ({
-    detector: createMemoryDetector({ manifest: { version, sequence } }),
-  })
-  const afterOne = async (version: string, sequence: number) => {
-    const changelog = createChangelog()
-    changelog.append((await taskOf(modelled(version, sequence)).process(recordsOf([{}]))).changes)
-    return changelog.records()
-  }
-
-  it('is written with the first batch, once', async () => {
-    const task = taskOf(modelled('m', 4))
-    const first = await task.process(recordsOf([{}]))
-    expect(first.changes[0]?.key).toBe('partition:model')
-    expect(JSON.parse(String(first.changes[0]?.value))).toMatchObject({
-      model: { version: 'm', sequence: 4 },
-    })
-    first.committed()
-    expect((await task.process(recordsOf([{}]))).changes.map(each => each.key)).toEqual(['ip:203.0.113.9'])
-  })
-
-  it('is written again by a newer one, not by the same', async () => {
-    const log = await afterOne('m', 4)
-    const keys = async (version: string, sequence: number) => {
-      const task = taskOf(modelled(version, sequence))
-      await task.restore(log)
-      return (await task.process(recordsOf([{}]))).changes.map(each => each.key)
-    }
-    expect(await keys('m', 4)).not.toContain('partition:model')
-    expect(await keys('n', 5)).toContain('partition:model')
-  })
-
-  it('cannot be an older one, nor another one of the same place', async () => {
-    const log = await afterOne('m', 4)
-    await expect(taskOf(modelled('l', 3)).restore(log)).rejects.toMatchObject({ code: 'NS_MODEL_OLDER' })
-    await expect(taskOf(modelled('other', 4)).restore(log)).rejects.toMatchObject({
-      code: 'NS_MODEL_REFUSED',
-    })
-  })
-})
-
 /** One batch, and what happens around it. */
 interface Step {
   readonly size: number
@@ -276,12 +184,12 @@ describe('the changelog of scoring', () => {
         return 0
       },
     })
-    const task = taskOf({ detector, maxEntities: 2 })
+    const task = taskOf({ models: oneModel(detector), maxEntities: 2 })
     const walk = async (...entities: string[]) => {
       const { changes, committed } = await task.process(recordsOf(entities.map(entity => ({ entity }))))
       committed()
       return changes
-        .filter(each => each.key !== 'partition:model')
+        .filter(each => !each.key.startsWith('partition:'))
         .map(each => [each.key, each.value !== null])
     }
     await walk('a', 'b', 'a')
@@ -345,7 +253,7 @@ describe('the changelog of scoring', () => {
         result.committed()
         at += size
       }
-      return { threats, state: changelog.state().filter(([key]) => key !== 'partition:model') }
+      return { threats, state: changelog.state().filter(([key]) => !key.startsWith('partition:')) }
     }
     const whole = { size: 1000, lost: false, restart: false, compact: false }
 

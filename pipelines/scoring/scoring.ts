@@ -1,7 +1,13 @@
 import { z } from 'zod'
 import type { Codec, Decoder } from '../../connectors/avro-codec.ts'
-import type { InputRecord, OutputRecord, PartitionTask, Stage } from '../../connectors/kafka/stage.ts'
-import type { Analysis, Detector, Observation } from '../../models/detector.ts'
+import type {
+  BatchResult,
+  InputRecord,
+  OutputRecord,
+  PartitionTask,
+  Stage,
+} from '../../connectors/kafka/stage.ts'
+import type { Analysis, Detector, ModelManifest, Observation } from '../../models/detector.ts'
 import type { JudgedEvent } from '../../models/features/event-fields.ts'
 import { nextRecent } from '../../models/features/recent.ts'
 import { advance } from '../../models/features/state.ts'
@@ -10,7 +16,8 @@ import { int, section, setting } from '../../runtime/config.ts'
 import { messageOf, SentinelError, toSentinelError } from '../../runtime/errors.ts'
 import type { Behaviour, EntityState, Event, ModelInForce, Threat } from '../../schemas/generated.ts'
 import { createEntityStates, type StatesView } from './entity-states.ts'
-import { enforce, MODEL_KEY, RESERVED_PREFIX } from './model-in-force.ts'
+import { enforce, isModelKey, laterModel, modelKey, RESERVED_PREFIX } from './model-in-force.ts'
+import type { ModelAtWork, ModelsAtWork } from './models-at-work.ts'
 
 /** Settings of scoring. */
 export const scoringConfig = section('scoring', {
@@ -47,7 +54,7 @@ export interface ScoringDeps {
     readonly threat: Pick<Codec<Threat>, 'encode'>
     readonly entityState: Pick<Codec<EntityState>, 'encode' | 'decode' | 'decodeKnown'>
   }
-  readonly detector: Detector
+  readonly models: ModelsAtWork
   readonly sinks: readonly ThreatSink[]
   /** Makes the dead letter of a record that cannot be scored, or whose threat is larger than may be written. */
   readonly deadLetter: (record: InputRecord, error: SentinelError) => OutputRecord
@@ -128,7 +135,7 @@ const behaviourIn = (bytes: Buffer, codec: Pick<Decoder<EntityState>, 'decodeKno
 }
 
 const createTask = (deps: ScoringDeps): PartitionTask => {
-  const { codecs, detector, topics } = deps
+  const { codecs, models, topics } = deps
   const entities = createEntityStates({
     limit: deps.maxEntities,
     encode: (id, behaviour) => codecs.entityState.encode({ id, behaviour, model: null }),
@@ -158,7 +165,7 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
     const key = record.key.toString('utf8')
     measure(record.value)
     const state = record.value === null ? null : await readState(record, record.value)
-    if (key === MODEL_KEY) inForce = state?.model ?? undefined
+    if (isModelKey(key)) inForce = laterModel(inForce, state?.model ?? undefined)
     else if (state !== null && state.behaviour === null) throw unreadable(record, 'it holds no behaviour')
     else entities.restore(key, record.value)
   }
@@ -167,7 +174,11 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
    * Reads the events of a batch in order, each with its entity's past, hands them to the model, and advances the states in
    * the view.
    */
-  const judgeBatch = async (records: readonly InputRecord[], view: StatesView): Promise<Judged> => {
+  const judgeBatch = async (
+    records: readonly InputRecord[],
+    view: StatesView,
+    detector: Detector,
+  ): Promise<Judged> => {
     const recent = recentFormOf(detector.manifest.foreign)
     const items: Item[] = []
     const lots: Promise<readonly Analysis[]>[] = []
@@ -218,10 +229,14 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
     ]
   }
 
-  const threatFrom = async (record: InputRecord, analysis: Analysis): Promise<OutputRecord[]> => {
+  const threatFrom = async (
+    record: InputRecord,
+    analysis: Analysis,
+    version: string,
+  ): Promise<OutputRecord[]> => {
     try {
       const event = await codecs.event.decode(bytesOf(record))
-      return encodeThreat(record, threatOf(event, analysis, detector.manifest.version, record.offset))
+      return encodeThreat(record, threatOf(event, analysis, version, record.offset))
     } catch (error) {
       // What is not judged is skipped over when an event is read, so that only now it can turn out to be unreadable.
       return [deps.deadLetter(record, poisonOf(error))]
@@ -229,8 +244,8 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
   }
 
   /** What becomes of a batch: its threats and dead letters, in the order of their events. */
-  const outputsOf = async ({ items, lots }: Judged): Promise<OutputRecord[]> => {
-    const threshold = deps.threshold ?? detector.manifest.threshold
+  const outputsOf = async ({ items, lots }: Judged, manifest: ModelManifest): Promise<OutputRecord[]> => {
+    const threshold = deps.threshold ?? manifest.threshold
     const analyses = (await Promise.all(lots)).flat()
     const sound = items.filter(({ poison }) => poison === undefined).length
     if (analyses.length !== sound)
@@ -244,33 +259,47 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
       const analysis = poison === undefined ? analyses[judged++] : undefined
       if (poison !== undefined) outputs.push(deps.deadLetter(record, poison))
       else if (analysis !== undefined && analysis.score >= threshold)
-        outputs.push(...(await threatFrom(record, analysis)))
+        outputs.push(...(await threatFrom(record, analysis, manifest.version)))
     }
     return outputs
+  }
+
+  const processWith = async (
+    records: readonly InputRecord[],
+    since: number,
+    { detector, sequence }: ModelAtWork,
+  ): Promise<BatchResult> => {
+    const taken = enforce(inForce, { version: detector.manifest.version, sequence }, since)
+    const view = entities.view()
+    const outputs = await outputsOf(await judgeBatch(records, view, detector), detector.manifest)
+    const changes = view.changes()
+    if (taken !== undefined) {
+      const key = modelKey(taken)
+      const value = codecs.entityState.encode({ id: key, behaviour: null, model: taken })
+      changes.unshift({ key, value })
+    }
+    return {
+      outputs,
+      changes,
+      committed: () => {
+        view.commit(changes)
+        inForce = taken ?? inForce
+        for (const { value } of changes) measure(value)
+      },
+    }
   }
 
   return {
     restore: async records => {
       for (const record of records) await restoreOne(record)
-      enforce(inForce, detector.manifest)
+      if (inForce !== undefined) await models.reach(inForce)
     },
 
     process: async records => {
-      const taken = enforce(inForce, detector.manifest)
-      const view = entities.view()
-      const outputs = await outputsOf(await judgeBatch(records, view))
-      const changes = view.changes()
-      const model = { id: MODEL_KEY, behaviour: null, model: taken ?? null }
-      if (taken !== undefined) changes.unshift({ key: MODEL_KEY, value: codecs.entityState.encode(model) })
-      return {
-        outputs,
-        changes,
-        committed: () => {
-          view.commit(changes)
-          inForce = taken ?? inForce
-          for (const { value } of changes) measure(value)
-        },
-      }
+      const [first] = records
+      if (first === undefined) return { outputs: [], changes: [], committed: () => undefined }
+      const { partition, offset } = first
+      return models.use({ partition, offset }, model => processWith(records, offset, model))
     },
 
     size: () => {
@@ -283,8 +312,9 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
 
 /**
  * The scoring stage: each event of `events` is judged by the model and its entity's past, and becomes a threat when it
- * scores at or above the threshold. Threats of a partition are a function of its events and the model: the same whatever
- * the batches and restarts. A threat goes to the partition number of its event, with the event record's timestamp.
+ * scores at or above the threshold. Threats of a partition are a function of its events and of where which model came into
+ * force: the same whatever the batches and restarts. A threat goes to the partition number of its event, with the event
+ * record's timestamp.
  *
  * Its tasks throw NS_MODEL_OLDER, NS_MODEL_REFUSED or NS_STATE_UNREADABLE when a partition's changelog forbids scoring.
  */

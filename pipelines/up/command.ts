@@ -16,14 +16,13 @@ import { type AlertingConfig, startAlerting } from '../alerting/command.ts'
 import { type IngestConfig, startIngest } from '../ingest/command.ts'
 import { replayFiles } from '../ingest/replay.ts'
 import { type NotifyConfig, startConfiguredNotifying } from '../notifying/command.ts'
-import type { ScoringConfig } from '../scoring/assemble.ts'
-import { startScoring } from '../scoring/command.ts'
+import { type ScoreConfig, startScoring } from '../scoring/command.ts'
 import { revisionOf, without } from './accounting.ts'
 import { bundledCapture } from './capture.ts'
 import { type Arrivals, accountForReplay, rawEnds } from './once.ts'
 
 /** The settings that `netsentinel up` reads itself; the gateway's are the gateway's own. */
-export interface UpConfig extends IngestConfig, ScoringConfig, AlertingConfig, NotifyConfig {
+export interface UpConfig extends IngestConfig, ScoreConfig, AlertingConfig, NotifyConfig {
   readonly redis: SectionValues<typeof redisConfig>
   readonly embedded: SectionValues<typeof embeddedConfig>
   readonly data: SectionValues<typeof dataConfig>

@@ -40,7 +40,7 @@ export const createOracle = async (env: Environment): Promise<Oracle> => {
   const topics = topicCatalogue(config.topics)
   const registry = createRegistry(config.registry)
   const event = await registry.codec('Event', topics.events.name)
-  const { stage: scoring, detector } = await assembleScoring({ config })
+  const { stage: scoring, close } = await assembleScoring({ config })
   const alerting = await assembleAlerting({
     config,
     rules: configuredRules(config.alerting),
@@ -61,6 +61,6 @@ export const createOracle = async (env: Environment): Promise<Oracle> => {
     scoring,
     alerting,
     readEvent: async ({ value }) => event.decode(value ?? Buffer.alloc(0)),
-    close: () => detector.close(),
+    close,
   }
 }

@@ -8,6 +8,7 @@ import { openProducer } from '../../connectors/kafka/transaction.ts'
 import { EVENT_FIELDS } from '../../models/features/event-fields.ts'
 import { createMemoryDetector } from '../../models/memory-detector.ts'
 import { diffTopics, type Finding } from '../../pipelines/scoring/diff-topics.ts'
+import { oneModel } from '../../pipelines/scoring/models-at-work.ts'
 import { rescore } from '../../pipelines/scoring/rescore.ts'
 import { createScoringStage } from '../../pipelines/scoring/scoring.ts'
 import type { Event } from '../../schemas/generated.ts'
@@ -155,7 +156,7 @@ const makeStage = async (
       group: unique('scoring'),
       topics: { ...topics, threats },
       codecs: { ...codecs, judged: codecs.event.select(EVENT_FIELDS) },
-      detector: createMemoryDetector(),
+      models: oneModel(createMemoryDetector()),
       sinks: [],
       deadLetter: ({ key, value, timestamp }) => ({ topic: letters, key, value, timestamp }),
       ...options,

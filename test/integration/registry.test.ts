@@ -85,7 +85,8 @@ const alertState: AlertState = {
   suppression: decision,
   time: 4,
 }
-const state: EntityState = { id: 'partition:model', behaviour: null, model: { version: 'm', sequence: 1 } }
+const model = { version: 'm', sequence: 1, since: 0 }
+const state: EntityState = { id: 'partition:model/1', behaviour: null, model }
 
 describe('a codec of the registry', () => {
   it.each([

@@ -18,11 +18,11 @@ const groupOf = ({ config }: ScoringSystem) => `${config.topics.prefix}scoring`
 /** Runs the live stage until it has read everything, and ends it. */
 const scoreLive = async (system: ScoringSystem) => {
   const { config, kafka, topics } = system
-  const { stage, detector } = await assembleScoring({ config })
+  const { stage, close } = await assembleScoring({ config })
   const { service } = await run(kafka, stage)
   await drained(groupOf(system), topics.events.name)
   await service.close()
-  await detector.close()
+  await close()
 }
 
 const scoreAgain = async (
@@ -38,7 +38,7 @@ const scoreAgain = async (
   const into = furtherThreats(config.topics, name, config.topics.partitions)
   if (into === undefined) throw new Error(`${name} is taken`)
   const poison: string[] = []
-  const { stage, detector } = await assembleScoring({
+  const { stage, close } = await assembleScoring({
     config,
     threats: into.name,
     deadLetter: (record, error) => {
@@ -50,7 +50,7 @@ const scoreAgain = async (
     const done = await rescore({ kafka, stage, into, window, signal, onProgress })
     return { topic: into.name, done, poison }
   } finally {
-    await detector.close()
+    await close()
   }
 }
 

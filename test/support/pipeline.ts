@@ -4,10 +4,12 @@ import { createBatchProducer } from '../../connectors/kafka/produce.ts'
 import type { NewRecord } from '../../connectors/kafka/records.ts'
 import { createRegistry, registryConfig } from '../../connectors/registry.ts'
 import { sourcesConfig } from '../../connectors/sources/config.ts'
+import { modelsConfig } from '../../models/registry/keys.ts'
 import { startIngest } from '../../pipelines/ingest/command.ts'
 import { startScoring } from '../../pipelines/scoring/command.ts'
 import { scoringConfig } from '../../pipelines/scoring/scoring.ts'
 import { loadConfig } from '../../runtime/config.ts'
+import { dataConfig } from '../../runtime/data.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { createMetrics } from '../../runtime/metrics.ts'
 import { topicCatalogue, topicsConfig } from '../../schemas/topics.ts'
@@ -24,6 +26,8 @@ export const runPipeline = async (env: Readonly<Record<string, string>> = {}) =>
       registry: registryConfig,
       sources: sourcesConfig,
       scoring: scoringConfig,
+      models: modelsConfig,
+      data: dataConfig,
     },
     {
       KAFKA_BROKERS: kafkaBrokers.join(','),
