@@ -3,7 +3,9 @@ import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import { importForeign } from '../../models/foreign/import.ts'
 import { encodeModel } from '../../models/onnx/graph.ts'
+import { createOnnxDetector } from '../../models/onnx/onnx-detector.ts'
 import { assembleScoring } from '../../pipelines/scoring/assemble.ts'
+import { oneModel } from '../../pipelines/scoring/models-at-work.ts'
 import { makeScoringSystem, type ScoringSystem, scanEvents } from '../support/scoring.ts'
 import { runCli, services, unique } from '../support/services.ts'
 import { drained, readAll, run } from '../support/stages.ts'
@@ -45,7 +47,8 @@ const model = importForeign({
 
 /** Runs the stage until it has read everything, and ends it. */
 const score = async ({ config, kafka, topics }: ScoringSystem) => {
-  const { stage, detector } = await assembleScoring({ config, model })
+  const detector = await createOnnxDetector({ ...model, explainFrom: config.scoring.threshold })
+  const { stage } = await assembleScoring({ config, models: oneModel(detector) })
   const { service } = await run(kafka, stage)
   await drained(`${config.topics.prefix}scoring`, topics.events.name)
   await service.close()
