@@ -1,4 +1,5 @@
 import type { Behaviour, Contribution, Event, Severity } from '../schemas/generated.ts'
+import type { Histogram } from './evaluation/histogram.ts'
 import type { JudgedEvent } from './features/event-fields.ts'
 import type { ForeignForm } from './foreign/form.ts'
 
@@ -60,6 +61,8 @@ export interface ModelManifest {
   }
   /** The range that 90 % of the training values of each feature lie in, in the order of the features. */
   readonly expected: { readonly low: readonly number[]; readonly high: readonly number[] }
+  /** How the training rows were distributed: what drift is measured against; not known of a foreign model. */
+  readonly training?: { readonly features: readonly Histogram[]; readonly scores: Histogram } | undefined
   /** Score from which an event is a threat, unless SCORING_THRESHOLD says otherwise. */
   readonly threshold: number
   /** Scores from which a threat is medium, high, critical. */

@@ -10,6 +10,8 @@ const share = z.number().min(0).max(1)
 const name = z.string().min(1)
 const hash = z.string().regex(/^[0-9a-f]{64}$/)
 
+const histogram = z.strictObject({ edges: z.array(z.number()), shares: z.array(share) })
+
 const schema = z.strictObject({
   version: name,
   sequence: z.int().min(1),
@@ -21,6 +23,7 @@ const schema = z.strictObject({
   models: z.array(name).min(1),
   calibration: z.strictObject({ rows: z.int().min(0), budget: z.number().min(1) }),
   expected: z.strictObject({ low: z.array(z.number()), high: z.array(z.number()) }),
+  training: z.strictObject({ features: z.array(histogram), scores: histogram }).optional(),
   threshold: share,
   severities: z.strictObject({ medium: share, high: share, critical: share }),
   seed: z.int().min(0),

@@ -1,4 +1,5 @@
 import type { Observation, TrainedModel } from '../detector.ts'
+import { histogramOf } from '../evaluation/histogram.ts'
 import { FEATURE_COUNT, featureHash, featureNames, featureRows } from '../features/features.ts'
 import { sha256 } from '../manifest.ts'
 import { encodeEnsemble, OUTPUTS } from '../onnx/ensemble-graph.ts'
@@ -40,12 +41,15 @@ export const cutOff = (scores: Float64Array, events: number): number => {
 
 const rounded = (value: number): number => Number(value.toPrecision(6))
 
-/** The range that most values of each feature lie in. */
-const expectedOf = (data: Matrix): { low: number[]; high: number[] } => {
+/** Of the training rows, by feature: the range that most values lie in, and how they are distributed. */
+const seenIn = (data: Matrix) => {
   const columns = Array.from({ length: data.features }, (_, feature) => sortedColumn(data, feature))
   const at = (share: number) =>
     columns.map(column => rounded(column[Math.floor(share * (data.rows - 1))] ?? 0))
-  return { low: at(UNEXPECTED), high: at(1 - UNEXPECTED) }
+  return {
+    expected: { low: at(UNEXPECTED), high: at(1 - UNEXPECTED) },
+    features: columns.map(histogramOf),
+  }
 }
 
 /**
@@ -67,6 +71,7 @@ export const trainOnRows = (data: Matrix, options: TrainOptions): TrainedModel =
   const ensemble = trainEnsemble(data, options)
   onProgress?.({ phase: 'export', done: 0.85 })
   const { scores } = scoreEnsemble(ensemble, data, hands)
+  const { expected, features } = seenIn(data)
   const onnx = encodeEnsemble(ensemble, { version, featureHash })
   return {
     onnx,
@@ -79,7 +84,8 @@ export const trainOnRows = (data: Matrix, options: TrainOptions): TrainedModel =
       outputs: OUTPUTS,
       models: ENSEMBLE_MODELS,
       calibration: { rows: ensemble.calibrationRows, budget: BUDGETS.threshold },
-      expected: expectedOf(data),
+      expected,
+      training: { features, scores: histogramOf(Float32Array.from(scores).sort()) },
       threshold: cutOff(scores, BUDGETS.threshold),
       severities: {
         medium: cutOff(scores, BUDGETS.medium),
