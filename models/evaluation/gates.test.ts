@@ -23,7 +23,11 @@ describe('the gates', () => {
   })
 
   it.each<[string, Partial<Comparison>, string[]]>([
-    ['few rows', { rows: 400, challenger: { alerts: 2, ...none } }, ['rows']],
+    [
+      'few rows',
+      { rows: 400, champion: { alerts: 2, ...none }, challenger: { alerts: 3, ...none } },
+      ['rows'],
+    ],
     ['far more alerts', { challenger: { alerts: 900, ...none } }, ['calibration', 'alert-rate']],
     [
       'no alerts any more',

@@ -58,7 +58,7 @@ export interface GateBounds {
 }
 
 /** The bounds that the project has. */
-export const GATE_BOUNDS: GateBounds = {
+const GATE_BOUNDS: GateBounds = {
   rows: 500,
   overBudget: 10,
   alertChange: 5,

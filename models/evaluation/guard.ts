@@ -19,7 +19,7 @@ export interface GuardBounds {
 }
 
 /** The bounds that the project has. */
-export const GUARD_BOUNDS: GuardBounds = { events: 500, alertRise: 5, scoreDrift: 1 }
+const GUARD_BOUNDS: GuardBounds = { events: 500, alertRise: 5, scoreDrift: 1 }
 
 /** Whether a champion stays, and why not. */
 export type GuardDecision =
