@@ -1,12 +1,13 @@
 import { writeFileSync } from 'node:fs'
 import { loadBaseline } from '../../models/baseline/load.ts'
 import { readModelKeys } from '../../models/registry/keys.ts'
+import type { HeldModel } from '../../models/registry/ledger.ts'
 import type { Command, CommandContext } from '../../runtime/command.ts'
 import { isSentinelError, messageOf, SentinelError } from '../../runtime/errors.ts'
 import { EXIT } from '../../runtime/lifecycle.ts'
 import { readImport } from './import.ts'
 import { assertServable, type ModelsConfig, registryOf } from './open.ts'
-import type { ModelRegistry } from './registry.ts'
+import type { ModelRegistry, RegistryView } from './registry.ts'
 import { listLines, modelJson, modelLines } from './show.ts'
 
 /** What each action works on. */
@@ -36,25 +37,34 @@ const reasonOf = ({ context }: Work, fallback: string): string => {
   return typeof reason === 'string' && reason !== '' ? reason : fallback
 }
 
-const list = async ({ context, registry }: Work): Promise<number> => {
-  const view = await registry.list()
-  const lines =
-    context.options['json'] === true
-      ? view.models().map(model => modelJson(view, model))
-      : listLines(view, loadBaseline().manifest.version)
-  for (const line of lines) context.print(line)
-  return EXIT.ok
-}
-
 /** Why a version cannot be served: it is read and tried, as a scorer would. */
-const refusalOf = async (registry: ModelRegistry, version: string): Promise<string | undefined> => {
+const refusalOf = async (
+  registry: ModelRegistry,
+  view: RegistryView,
+  { version, problem }: HeldModel,
+): Promise<string | undefined> => {
+  if (problem !== undefined) return problem
   try {
-    await assertServable(await registry.read(version))
+    await assertServable(await registry.read(version, view))
     return undefined
   } catch (error) {
     if (isSentinelError(error, 'NS_MODEL_REFUSED')) return error.message
     throw error
   }
+}
+
+const list = async ({ context, registry }: Work): Promise<number> => {
+  const view = await registry.list()
+  const models: HeldModel[] = []
+  for (const model of view.models()) {
+    models.push({ ...model, problem: await refusalOf(registry, view, model) })
+  }
+  const lines =
+    context.options['json'] === true
+      ? models.map(model => modelJson(view, model))
+      : listLines(view, models, loadBaseline().manifest.version)
+  for (const line of lines) context.print(line)
+  return EXIT.ok
 }
 
 const show = async (work: Work): Promise<number> => {
@@ -64,7 +74,7 @@ const show = async (work: Work): Promise<number> => {
   const model = view.model(version)
   if (model === undefined)
     throw usage(`show: there is no model ${version}; models list shows those that there are`)
-  const refused = model.problem ?? (await refusalOf(registry, version))
+  const refused = await refusalOf(registry, view, model)
   if (context.options['json'] === true) context.print(modelJson(view, { ...model, problem: refused }))
   else for (const line of modelLines(view, model, refused)) context.print(line)
   return refused === undefined ? EXIT.ok : EXIT.failure
@@ -137,8 +147,8 @@ export const models: Command<ModelsConfig> = {
   summary: 'List, show, import, promote, roll back and export models.',
   operands: 'list | show V | import FILE | promote V | rollback | export V | key',
   details: [
-    'list      the versions that the registry holds, and which of them is in force',
-    'show      all that is known of a version; it is loaded and tried, as a scorer would',
+    'list      the versions that the registry holds, each tried as a scorer would, and which of them is in force',
+    'show      all that is known of a version',
     'import    add a model: an ONNX file, and what its manifest says of it; prints its version',
     'promote   put a version in force: scorers take it between two batches',
     'rollback  put the champion before this one in force again',

@@ -29,9 +29,9 @@ const rowOf = (view: RegistryView, model: HeldModel): string[] => {
   ]
 }
 
-/** The versions of the registry as a table, a line each. */
-export const listLines = (view: RegistryView, shipped: string): string[] => {
-  const rows = [HEAD, ...view.models().map(model => rowOf(view, model))]
+/** Versions of the registry as a table, a line each; `shipped` is in force while there is no champion. */
+export const listLines = (view: RegistryView, models: readonly HeldModel[], shipped: string): string[] => {
+  const rows = [HEAD, ...models.map(model => rowOf(view, model))]
   const widths = HEAD.map((_, column) => Math.max(...rows.map(row => row[column]?.length ?? 0)))
   const lines = rows.map(row =>
     row
