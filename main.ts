@@ -12,6 +12,7 @@ import { watch } from './gateway/client/watch-command.ts'
 import { gateway } from './gateway/command.ts'
 import { gatewayConfig } from './gateway/config.ts'
 import { consoleDashboard } from './gateway/console.ts'
+import { renderFeaturesMarkdown } from './models/features/page.ts'
 import { modelsConfig } from './models/registry/keys.ts'
 import { alert } from './pipelines/alerting/command.ts'
 import { alertingConfig } from './pipelines/alerting/config.ts'
@@ -82,7 +83,9 @@ const COMMANDS: Readonly<Record<string, Command<Config>>> = {
   password,
   topics,
   check,
-  generate: createGenerate(Object.values(SECTIONS)),
+  generate: createGenerate(Object.values(SECTIONS), [
+    { path: 'docs/features.md', content: renderFeaturesMarkdown() },
+  ]),
 }
 
 /** Settings, with the addresses of services that `netsentinel up` runs here where nothing else names them. */

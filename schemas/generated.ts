@@ -220,6 +220,18 @@ export interface RecentEvents {
   readonly rows: Buffer
 }
 
+/** A service that the entity calls, and in what rhythm. */
+export interface Contact {
+  /** Hash of target and port. */
+  readonly target: number
+  /** Event time of the latest contact. */
+  readonly time: number
+  /** The interval that its contacts keep, in ms; 0 before the second. */
+  readonly gapMs: number
+  /** Gaps in a row that kept it. */
+  readonly beats: number
+}
+
 /** How an entity behaves, in counters that decay with its own event time. */
 export interface Behaviour {
   /** Event time of its first event. */
@@ -246,6 +258,36 @@ export interface Behaviour {
   readonly behind: number
   /** Kept while the model in force looks at windows. */
   readonly recent: RecentEvents | null
+  /** Events, half-life 1 day. */
+  readonly eventsDay: number
+  /** Failed actions, half-life 1 day. */
+  readonly failuresDay: number
+  /** Failed logins, half-life 60 s. */
+  readonly failedLogins: number
+  /** Failed logins, half-life 1 h. */
+  readonly failedLoginsSlow: number
+  /** Target ports that were not among `ports`, half-life 60 s. */
+  readonly newPorts: number
+  /** Target ports that were not among `ports`, half-life 1 h. */
+  readonly newPortsSlow: number
+  /** Targets that were not among `hosts`, half-life 60 s. */
+  readonly newHosts: number
+  /** Targets that were not among `hosts`, half-life 1 h. */
+  readonly newHostsSlow: number
+  /** User names that were not among `users`, half-life 60 s. */
+  readonly newUsers: number
+  /** User names that were not among `users`, half-life 1 h. */
+  readonly newUsersSlow: number
+  /** Bytes in both directions, half-life 60 s. */
+  readonly bytes: number
+  /** Bytes in both directions, half-life 1 h. */
+  readonly bytesSlow: number
+  /** Moving mean of ln(1 + seconds between its events); -1 before its second event. */
+  readonly gapMean: number
+  /** Moving mean of how far a gap is from that mean, in the same unit. */
+  readonly gapSpread: number
+  /** Up to 12 services called, latest last. */
+  readonly contacts: readonly Contact[]
 }
 
 /** The model that a partition is scored with. */

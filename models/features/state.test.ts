@@ -4,7 +4,9 @@ import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import type { Behaviour, Event } from '../../schemas/generated.ts'
 import { anyEvent, makeEvent } from '../../test/support/events.ts'
-import { advance, FAST_HALF_LIFE_MS, SET_LIMIT, STALE_EVENTS, STALE_MS, TEXT_LIMIT } from './state.ts'
+import { CONTACT_LIMIT } from './contacts.ts'
+import { SET_LIMIT, TEXT_LIMIT } from './distinct.ts'
+import { advance, FAST_HALF_LIFE_MS, STALE_EVENTS, STALE_MS } from './state.ts'
 
 const T0 = 1_700_000_000_000
 
@@ -31,6 +33,21 @@ describe('advance', () => {
       types: ['cowrie.login.failed'],
       behind: 0,
       recent: null,
+      eventsDay: 1,
+      failuresDay: 1,
+      failedLogins: 1,
+      failedLoginsSlow: 1,
+      newPorts: 1,
+      newPortsSlow: 1,
+      newHosts: 1,
+      newHostsSlow: 1,
+      newUsers: 1,
+      newUsersSlow: 1,
+      bytes: 0,
+      bytesSlow: 0,
+      gapMean: -1,
+      gapSpread: 0,
+      contacts: [],
     })
   })
 
@@ -42,6 +59,66 @@ describe('advance', () => {
     const hour = walk([makeEvent({ time: T0 }), makeEvent({ time: T0 + 3_600_000, ...success })])
     expect(hour?.eventsSlow).toBeCloseTo(1.5, 12)
     expect(hour?.failuresSlow).toBeCloseTo(0.5, 12)
+    expect(hour?.failedLoginsSlow).toBe(0.5)
+    const day = walk([makeEvent({ time: T0 }), makeEvent({ time: T0 + 86_400_000, ...success })])
+    expect(day).toMatchObject({ eventsDay: 1.5, failuresDay: 0.5 })
+  })
+
+  it('counts what is new to the entity, and only that', () => {
+    const twice = walk([makeEvent({ user: 'a', dstPort: 1 }), makeEvent({ user: 'b', dstPort: 1 })])
+    expect(twice).toMatchObject({ newUsers: 2, newPorts: 1, newHosts: 1 })
+    expect(walk([makeEvent({ user: null, dstPort: null, dstIp: null })])).toMatchObject({
+      newUsers: 0,
+      newPorts: 0,
+      newHosts: 0,
+    })
+  })
+
+  it('tells a failed login from what else fails', () => {
+    const state = walk([makeEvent(), makeEvent({ category: 'tls' }), makeEvent({ outcome: 'unknown' })])
+    expect(state).toMatchObject({ failures: 2, failedLogins: 1 })
+  })
+
+  it('counts bytes of both directions, and none that are negative or not known', () => {
+    const sizes = [
+      { bytesIn: 10, bytesOut: 5 },
+      { bytesIn: null, bytesOut: 2 },
+      { bytesIn: -9, bytesOut: null },
+    ]
+    expect(walk(sizes.map(makeEvent))).toMatchObject({ bytes: 17, bytesSlow: 17 })
+  })
+
+  it('knows how long the gaps are and how far they are apart', () => {
+    const at = (seconds: number[]) => walk(seconds.map(each => makeEvent({ time: T0 + each * 1000 })))
+    expect(at([0, 60, 120, 180])?.gapMean).toBeCloseTo(Math.log(61), 5)
+    expect(at([0, 60, 120, 180])?.gapSpread).toBeCloseTo(0, 5)
+    expect(at([0, 60, 61, 300])?.gapSpread).toBeGreaterThan(0.5)
+    expect(at([0, 60, 30])?.gapMean).toBe(at([0, 60])?.gapMean)
+  })
+
+  it('comes to the same whatever the order of events of one moment', () => {
+    const moment = fc.array(
+      fc.record({
+        outcome: fc.constantFrom('success' as const, 'failure' as const),
+        user: fc.constantFrom('a', 'b'),
+        dstPort: fc.nat(9),
+        bytesIn: fc.nat(999),
+      }),
+      { minLength: 1, maxLength: 20 },
+    )
+    const sums = ({ ports, users, ...state }: Behaviour) => ({
+      ...state,
+      ports: ports.toSorted((a, b) => a - b),
+      users: users.toSorted(),
+    })
+    fc.assert(
+      fc.property(moment, events => {
+        const made = events.map(makeEvent)
+        const [one, two] = [walk(made), walk(made.toReversed())]
+        if (one === null || two === null) throw new Error('no events')
+        expect(sums(one)).toEqual(sums(two))
+      }),
+    )
   })
 
   it('gives a late event the weight it would have had by now, and does not move time backwards', () => {
@@ -89,10 +166,13 @@ describe('advance', () => {
         for (const event of events) {
           const next: Behaviour = freeze(advance(state, event))
           expect(advance(state, event)).toEqual(next)
-          for (const counter of [next.events, next.failures, next.eventsSlow, next.failuresSlow]) {
+          const { firstTime, lastTime, behind, gapMean, gapSpread, bytes, bytesSlow, ...rest } = next
+          for (const counter of Object.values(rest).filter(value => typeof value === 'number')) {
             expect(counter).toBeGreaterThanOrEqual(0)
             expect(counter).toBeLessThanOrEqual(events.length)
           }
+          for (const value of [gapMean, gapSpread, bytes, bytesSlow]) expect(value).toBe(Math.fround(value))
+          expect(next.contacts.length).toBeLessThanOrEqual(CONTACT_LIMIT)
           const latest = Math.max((state as Behaviour | null)?.lastTime ?? event.time, event.time)
           expect([latest, event.time]).toContain(next.lastTime)
           expect(next.behind).toBeLessThan(STALE_EVENTS)

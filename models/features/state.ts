@@ -1,4 +1,6 @@
 import type { Behaviour } from '../../schemas/generated.ts'
+import { contactOf, targetOf, withContact } from './contacts.ts'
+import { setText, withMember } from './distinct.ts'
 import type { JudgedEvent } from './event-fields.ts'
 
 /** Half-life of the fast counters, in ms: what the entity does now. */
@@ -7,50 +9,22 @@ export const FAST_HALF_LIFE_MS = 60_000
 /** Half-life of the slow counters, in ms: what it has been doing of late. */
 export const SLOW_HALF_LIFE_MS = 3_600_000
 
-/** How much older than its entity's latest event an event must be to say nothing of now: of its weight 2^-24 is left. */
+/** Half-life of the slowest counters, in ms: what it is like. */
+export const DAY_HALF_LIFE_MS = 86_400_000
+
+/** How much older than its entity's latest event an event must be to say nothing of the hour: of its weight 2^-24 is left. */
 export const STALE_MS = 24 * SLOW_HALF_LIFE_MS
 
 /** So many stale events in a row say that the clock which made the latest time was wrong, and not theirs. */
 export const STALE_EVENTS = 4
 
-/** Most members that a distinct set of {@link Behaviour} holds. */
-export const SET_LIMIT = 64
-
-/** Most UTF-16 units that are kept of a text in a set: the state of an entity stays small whatever it sends. */
-export const TEXT_LIMIT = 128
-
 /** What is left of a weight of 1 after `ms`, by exponential decay with this half-life; 1 at 0, never negative. */
 export const decay = (ms: number, halfLifeMs: number): number =>
   ms === 0 ? 1 : Math.exp((-Math.LN2 * ms) / halfLifeMs)
 
-/** The target of an event: its address, else its host name. */
-const targetOf = (event: JudgedEvent): string | null => event.dstIp ?? event.dstHost
-
-/**
- * The form in which a text is kept in a set. A cut must not leave half a surrogate pair, which would come back from the
- * changelog as another character and make a restart change the state.
- */
-export const setText = (text: string): string => {
-  if (text.length <= TEXT_LIMIT) return text.toWellFormed()
-  // Copied, since in V8 a slice holds on to all of the text that it was cut from.
-  return Buffer.from(text.slice(0, TEXT_LIMIT).toWellFormed()).toString()
-}
-
-const withMember = <T>(set: readonly T[], member: T | null): readonly T[] => {
-  if (member === null) return set
-  const last = set.length - 1
-  // Most likely it is the latest one, or has been here not long ago.
-  const at = set.lastIndexOf(member)
-  if (at >= 0 && at === last) return set
-  const next = at < 0 && set.length >= SET_LIMIT ? set.slice(set.length - SET_LIMIT + 1) : set.slice()
-  if (at < 0) {
-    next.push(member)
-    return next
-  }
-  for (let i = at; i < last; i++) next[i] = next[i + 1] as T
-  next[last] = member
-  return next
-}
+/** Whether an event is a login that was refused. */
+const isFailedLogin = ({ category, outcome }: JudgedEvent): boolean =>
+  outcome === 'failure' && category === 'authentication'
 
 const EMPTY: Omit<Behaviour, 'firstTime' | 'lastTime'> = {
   events: 0,
@@ -63,11 +37,47 @@ const EMPTY: Omit<Behaviour, 'firstTime' | 'lastTime'> = {
   types: [],
   behind: 0,
   recent: null,
+  eventsDay: 0,
+  failuresDay: 0,
+  failedLogins: 0,
+  failedLoginsSlow: 0,
+  newPorts: 0,
+  newPortsSlow: 0,
+  newHosts: 0,
+  newHostsSlow: 0,
+  newUsers: 0,
+  newUsersSlow: 0,
+  bytes: 0,
+  bytesSlow: 0,
+  gapMean: -1,
+  gapSpread: 0,
+  contacts: [],
+}
+
+const bytesOf = ({ bytesIn, bytesOut }: JudgedEvent): number =>
+  Math.max(0, bytesIn ?? 0) + Math.max(0, bytesOut ?? 0)
+
+const isNew = <T>(set: readonly T[], member: T | null): number =>
+  member === null || set.lastIndexOf(member) >= 0 ? 0 : 1
+
+/** Weight of the latest gap in the mean of gaps and in their spread. */
+const LATEST_GAP = 1 / 8
+
+/** The gaps of an entity with one more, of `ms`. */
+const withGap = (past: Pick<Behaviour, 'gapMean' | 'gapSpread'>, ms: number) => {
+  const gap = Math.log1p(ms / 1000)
+  if (past.gapMean < 0) return { gapMean: Math.fround(gap), gapSpread: 0 }
+  const away = gap - past.gapMean
+  return {
+    gapMean: Math.fround(past.gapMean + away * LATEST_GAP),
+    gapSpread: Math.fround(past.gapSpread + (Math.abs(away) - past.gapSpread) * LATEST_GAP),
+  }
 }
 
 /**
  * The behaviour of an entity after one more of its events. Pure: the same past and event give the same result to the
- * bit, and `before` is not changed.
+ * bit, and `before` is not changed. What the changelog keeps as float32 is rounded to it here, so that a restart changes
+ * nothing.
  *
  * Counters decay on the entity's own event time (forward decay is Cormode et al., ICDE 2009; here the state is brought
  * to each new time). An event older than the latest one does not move time backwards: it counts with the weight that it
@@ -85,10 +95,22 @@ export const advance = (before: Behaviour | null, event: JudgedEvent): Behaviour
   const lateMs = Math.max(0, -elapsed)
   const fast = decay(sinceMs, FAST_HALF_LIFE_MS)
   const slow = decay(sinceMs, SLOW_HALF_LIFE_MS)
+  const day = decay(sinceMs, DAY_HALF_LIFE_MS)
   const weight = decay(lateMs, FAST_HALF_LIFE_MS)
   const weightSlow = decay(lateMs, SLOW_HALF_LIFE_MS)
+  const weightDay = decay(lateMs, DAY_HALF_LIFE_MS)
+
+  const target = targetOf(event)
+  const host = target === null ? null : setText(target)
+  const user = event.user === null ? null : setText(event.user)
   const failed = event.outcome === 'failure' ? 1 : 0
-  const host = targetOf(event)
+  const failedLogin = isFailedLogin(event) ? 1 : 0
+  const newPort = isNew(past.ports, event.dstPort)
+  const newHost = isNew(past.hosts, host)
+  const newUser = isNew(past.users, user)
+  const bytes = bytesOf(event)
+  const gaps = before === null || elapsed < 0 || wrong ? past : withGap(past, sinceMs)
+  const { fround } = Math
   return {
     firstTime: past.firstTime,
     lastTime: Math.max(lastTime, event.time),
@@ -97,11 +119,26 @@ export const advance = (before: Behaviour | null, event: JudgedEvent): Behaviour
     eventsSlow: past.eventsSlow * slow + weightSlow,
     failuresSlow: past.failuresSlow * slow + weightSlow * failed,
     ports: withMember(past.ports, event.dstPort),
-    hosts: withMember(past.hosts, host === null ? null : setText(host)),
-    users: withMember(past.users, event.user === null ? null : setText(event.user)),
+    hosts: withMember(past.hosts, host),
+    users: withMember(past.users, user),
     types: withMember(past.types, setText(event.type)),
     behind: wrong ? 0 : behind,
     // Only what keeps windows knows which rows to keep: see recent.ts.
     recent: null,
+    eventsDay: fround(past.eventsDay * day + weightDay),
+    failuresDay: fround(past.failuresDay * day + weightDay * failed),
+    failedLogins: fround(past.failedLogins * fast + weight * failedLogin),
+    failedLoginsSlow: fround(past.failedLoginsSlow * slow + weightSlow * failedLogin),
+    newPorts: fround(past.newPorts * fast + weight * newPort),
+    newPortsSlow: fround(past.newPortsSlow * slow + weightSlow * newPort),
+    newHosts: fround(past.newHosts * fast + weight * newHost),
+    newHostsSlow: fround(past.newHostsSlow * slow + weightSlow * newHost),
+    newUsers: fround(past.newUsers * fast + weight * newUser),
+    newUsersSlow: fround(past.newUsersSlow * slow + weightSlow * newUser),
+    bytes: fround(past.bytes * fast + weight * bytes),
+    bytesSlow: fround(past.bytesSlow * slow + weightSlow * bytes),
+    gapMean: gaps.gapMean,
+    gapSpread: gaps.gapSpread,
+    contacts: withContact(past.contacts, contactOf(past.contacts, event)),
   }
 }

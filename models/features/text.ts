@@ -22,12 +22,13 @@ const EMPTY: TextStats = { length: 0, entropy: 0, digits: 0, symbols: 0 }
 /** Units that are looked at: a row costs the same whatever a producer sends. */
 const SCANNED = 1024
 
-/** Characters are counted in this many classes: ASCII as it is, everything else by its low bits. */
-const CLASSES = 256
+/** n·log2(n) of every count that there may be. */
+const WEIGHTS = Float64Array.from({ length: SCANNED + 1 }, (_, n) => (n === 0 ? 0 : n * Math.log2(n)))
 
-/** Of the text that is looked at, all zero in between. */
-const counts = new Uint16Array(CLASSES)
+/** Of the text that is looked at, all zero in between. Characters count as ASCII, everything else by its low bits. */
+const counts = new Uint16Array(256)
 
+const classOf = (code: number): number => (code < 128 ? code : 128 + (code & 127))
 const isDigit = (code: number) => code >= 48 && code <= 57
 const isLetter = (code: number) => (code | 32) >= 97 && (code | 32) <= 122
 
@@ -41,20 +42,19 @@ export const textStats = (text: string | null): TextStats => {
   if (scanned === 0) return EMPTY
   let digits = 0
   let symbols = 0
+  let weight = 0
   for (let i = 0; i < scanned; i++) {
     const code = text.charCodeAt(i)
-    const at = code < 128 ? code : 128 + (code & 127)
-    counts[at] = (counts[at] ?? 0) + 1
+    const at = classOf(code)
+    const count = counts[at] ?? 0
+    counts[at] = count + 1
+    weight += (WEIGHTS[count + 1] ?? 0) - (WEIGHTS[count] ?? 0)
     if (isDigit(code)) digits++
     else if (!isLetter(code) && code !== 46 && code !== 32) symbols++
   }
-  let entropy = 0
-  for (let at = 0; at < CLASSES; at++) {
-    const count = counts[at] ?? 0
-    if (count === 0) continue
-    counts[at] = 0
-    entropy -= (count / scanned) * Math.log2(count / scanned)
-  }
+  for (let i = 0; i < scanned; i++) counts[classOf(text.charCodeAt(i))] = 0
+  // H = log2 n − Σ c·log2 c / n. The sum is made as the counts grow, so it may end a last bit above the whole.
+  const entropy = Math.max(0, ((WEIGHTS[scanned] ?? 0) - weight) / scanned)
   return {
     length: logOfCount(text.length),
     entropy,

@@ -87,7 +87,8 @@ const score = async (session: InferenceSession, values: Float32Array<ArrayBuffer
       scores[from + row] = value
       models[(from + row) * (1 + labels)] = value
       if (labels > 0) models[(from + row) * 2 + 1] = isAnomaly ? 1 : 0
-      if (value < explainFrom) continue
+      // As the float32 that it leaves as: the other side compares that one.
+      if (Math.fround(value) < explainFrom) continue
       explained.push(from + row)
       amounts.push(contributions())
     }

@@ -1,6 +1,7 @@
 import type { Observation, TrainedModel } from '../detector.ts'
 import { histogramOf } from '../evaluation/histogram.ts'
 import { FEATURE_COUNT, featureHash, featureNames, featureRows } from '../features/features.ts'
+import { isUsual } from '../features/usual.ts'
 import { sha256 } from '../manifest.ts'
 import { encodeEnsemble, OUTPUTS } from '../onnx/ensemble-graph.ts'
 import { scoreOfBudget } from './calibration.ts'
@@ -53,17 +54,17 @@ const seenIn = (data: Matrix) => {
 }
 
 /**
- * Trains the default ensemble on observations of usual traffic and writes it as an ONNX file with its manifest. Same
- * observations and seed in, same bytes out: the only functions beyond IEEE arithmetic are V8's own ports of exp, log and
- * pow, which are the same code on every platform, and their results are rounded to float32.
+ * Trains the default ensemble on observations of usual traffic and writes it as an ONNX file with its manifest; what is
+ * known for an attack is left out (see {@link isUsual}). Same observations and seed in, same bytes out: the only functions
+ * beyond IEEE arithmetic are V8's own ports of exp, log and pow, which are the same code on every platform, and their
+ * results are rounded to float32.
  *
- * Throws NS_MODEL_REFUSED for fewer than four observations.
+ * Throws NS_MODEL_REFUSED for fewer than four observations that are usual.
  */
-export const trainModel = (observations: readonly Observation[], options: TrainOptions): TrainedModel =>
-  trainOnRows(
-    { values: featureRows(observations), rows: observations.length, features: FEATURE_COUNT },
-    options,
-  )
+export const trainModel = (observations: readonly Observation[], options: TrainOptions): TrainedModel => {
+  const usual = observations.filter(isUsual)
+  return trainOnRows({ values: featureRows(usual), rows: usual.length, features: FEATURE_COUNT }, options)
+}
 
 /** The same on rows of features, in the order of {@link featureNames}. */
 export const trainOnRows = (data: Matrix, options: TrainOptions): TrainedModel => {

@@ -14,10 +14,10 @@ describe('the model that ships', () => {
   it('is accepted by the detector', async () => {
     const detector = await createOnnxDetector(loadBaseline())
     await detector.close()
-    expect(detector.manifest.version).toBe('baseline-1')
+    expect(detector.manifest.version).toBe('baseline-2')
   })
 
-  it('finds threats in the capture, a few percent, of every source, and says why', async () => {
+  it('finds threats in the capture, one event in ten, of every source, and says why', async () => {
     const observations = observe(await captureEvents())
     const detector = await createOnnxDetector(loadBaseline())
     const analyses = await detector.analyze(observations)
@@ -26,7 +26,7 @@ describe('the model that ships', () => {
       .map(({ event }, i) => ({ source: event.source, ...analyses[i] }))
       .filter(({ score = 0 }) => score >= detector.manifest.threshold)
     expect(threats.length / observations.length).toBeGreaterThan(0.01)
-    expect(threats.length / observations.length).toBeLessThan(0.06)
+    expect(threats.length / observations.length).toBeLessThan(0.15)
     const sources = new Set(threats.map(({ source }) => source))
     expect([...sources].toSorted()).toEqual(['cowrie', 'opencanary', 'suricata', 'zeek'])
     for (const { contributions = [] } of threats) expect(contributions.length).toBeGreaterThan(0)

@@ -1,21 +1,14 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
+import { advance } from '../../models/features/state.ts'
 import type { Behaviour } from '../../schemas/generated.ts'
+import { makeEvent } from '../../test/support/events.ts'
 import { createEntityStates, type EntityStates } from './entity-states.ts'
 
 const stateOf = (events: number): Behaviour => ({
-  firstTime: 0,
+  ...advance(null, makeEvent({ time: 0, dstIp: 'é' })),
   lastTime: events,
   events,
-  failures: 0,
-  eventsSlow: 0,
-  failuresSlow: 0,
-  ports: [],
-  hosts: ['é'],
-  users: [],
-  types: [],
-  behind: 0,
-  recent: null,
 })
 
 const statesOf = (limit: number, recent: number) => {
