@@ -5,12 +5,15 @@ import type { Kafka } from '../../connectors/kafka/client.ts'
 import { createBatchProducer } from '../../connectors/kafka/produce.ts'
 import type { InputRecord, Stage } from '../../connectors/kafka/stage.ts'
 import { openProducer } from '../../connectors/kafka/transaction.ts'
+import type { Detector, Observation } from '../../models/detector.ts'
 import { EVENT_FIELDS } from '../../models/features/event-fields.ts'
 import { createMemoryDetector } from '../../models/memory-detector.ts'
 import { diffTopics, type Finding } from '../../pipelines/scoring/diff-topics.ts'
-import { oneModel } from '../../pipelines/scoring/models-at-work.ts'
+import { isModelKey } from '../../pipelines/scoring/model-in-force.ts'
+import { type ModelsAtWork, oneModel } from '../../pipelines/scoring/models-at-work.ts'
 import { rescore } from '../../pipelines/scoring/rescore.ts'
 import { createScoringStage } from '../../pipelines/scoring/scoring.ts'
+import { readSwitches, replaySwitches } from '../../pipelines/scoring/switches.ts'
 import type { Event } from '../../schemas/generated.ts'
 import { createChangelog } from '../support/changelog.ts'
 import { makeEvent } from '../support/events.ts'
@@ -26,6 +29,8 @@ const EVERYTHING = { from: Number.NEGATIVE_INFINITY, to: Number.POSITIVE_INFINIT
 /** What happens to the members of the group, one thing after another. */
 type Action =
   | { readonly kind: 'join' | 'leave' | 'freeze' }
+  /** A later model comes into force. */
+  | { readonly kind: 'promote' }
   /** Another producer takes the transactional id of a partition, whoever works on it. */
   | { readonly kind: 'fence'; readonly partition: number }
   /** The connection is cut in place of the broker's next answer to a member. */
@@ -57,6 +62,7 @@ const anyEvents = fc.array(
 const action = (kinds: readonly ('join' | 'leave')[]): fc.Arbitrary<Action> =>
   fc.oneof(
     fc.constantFrom(...kinds).map(kind => ({ kind })),
+    fc.constant({ kind: 'promote' as const }),
     fc.record({ kind: fc.constant('fence' as const), partition: fc.nat({ max: PARTITIONS - 1 }) }),
     fc.record({
       kind: fc.constant('cut' as const),
@@ -89,7 +95,7 @@ interface Member {
 }
 
 /** The members of a group, and what can be done to them. */
-const createGroup = (stage: Stage, env: Readonly<Record<string, string>>) => {
+const createGroup = (stage: Stage, promote: () => void, env: Readonly<Record<string, string>>) => {
   const kafka = testKafka()
   let members: Member[] = []
   const frozen: Member[] = []
@@ -104,6 +110,7 @@ const createGroup = (stage: Stage, env: Readonly<Record<string, string>>) => {
   }
   const act = async (what: Action) => {
     if (what.kind === 'join') return join()
+    if (what.kind === 'promote') return promote()
     if (what.kind === 'fence') {
       const usurper = await openProducer(kafka, `${stage.group}-${stage.input}-${what.partition}`)
       return usurper.disconnect()
@@ -138,6 +145,24 @@ const createGroup = (stage: Stage, env: Readonly<Record<string, string>>) => {
   }
 }
 
+/** Models that come into force one after another for all members; two that follow each other judge in different ways. */
+const createModels = () => {
+  const modelOf = (version: string): Detector => {
+    const sequence = Number(version.slice(1))
+    const byPort = { score: ({ event }: Observation) => (event.dstPort ?? 0) / 100 }
+    return createMemoryDetector({ manifest: { version, sequence }, ...(sequence % 2 === 0 ? byPort : {}) })
+  }
+  let current = modelOf('m1')
+  const models: ModelsAtWork = {
+    use: (batch, work) => oneModel(current).use(batch, work),
+    reach: inForce => oneModel(current).reach(inForce),
+  }
+  const promote = () => {
+    current = modelOf(`m${current.manifest.sequence + 1}`)
+  }
+  return { models, modelOf, promote }
+}
+
 /** A scoring stage on topics of its own. */
 const makeStage = async (
   { codecs }: ScoringSystem,
@@ -151,26 +176,28 @@ const makeStage = async (
     entityState: await makeTopic(kafka, 'state', { partitions: PARTITIONS, ...compact }),
   }
   const letters = await makeTopic(kafka, 'letters')
-  const stageOf = (threats: string) =>
+  const { models, modelOf, promote } = createModels()
+  const stageOf = (threats: string, judges: ModelsAtWork) =>
     createScoringStage({
       group: unique('scoring'),
       topics: { ...topics, threats },
       codecs: { ...codecs, judged: codecs.event.select(EVENT_FIELDS) },
-      models: oneModel(createMemoryDetector()),
+      models: judges,
       sinks: [],
       deadLetter: ({ key, value, timestamp }) => ({ topic: letters, key, value, timestamp }),
       ...options,
     })
-  return { topics, stage: stageOf(topics.threats), stageOf }
+  return { topics, stage: stageOf(topics.threats, models), stageOf, modelOf, promote }
 }
 
-/** The state of each partition that a task ends with which sees all of its events in one batch. */
+/** The entities of each partition that a task ends with which sees all of its events in one batch. */
 const statesOf = async (stage: Stage, records: readonly InputRecord[]) => {
   const states = new Map<string, string>()
   for (const [partition, some] of Map.groupBy(records, record => record.partition)) {
     const changelog = createChangelog()
     changelog.append((await stage.createTask(partition).process(some)).changes)
-    for (const [key, value] of changelog.state()) states.set(`${partition} ${key}`, value.toString('hex'))
+    for (const [key, value] of changelog.state())
+      if (!isModelKey(key)) states.set(`${partition} ${key}`, value.toString('hex'))
   }
   return states
 }
@@ -178,6 +205,7 @@ const statesOf = async (stage: Stage, records: readonly InputRecord[]) => {
 const latest = (records: readonly InputRecord[]) => {
   const states = new Map<string, string>()
   for (const { partition, key, value } of records) {
+    if (isModelKey(String(key))) continue
     if (value === null) states.delete(`${partition} ${key}`)
     else states.set(`${partition} ${key}`, value.toString('hex'))
   }
@@ -187,7 +215,7 @@ const latest = (records: readonly InputRecord[]) => {
 const sorted = (states: ReadonlyMap<string, string>) => [...states].toSorted(([a], [b]) => (a < b ? -1 : 1))
 
 describe('threats', () => {
-  it('are a function of the events, whatever happens to who scores them', async () => {
+  it('are a function of the events and the switches of models, whatever happens to who scores them', async () => {
     const system = await makeScoringSystem()
     const { codecs } = system
     const kafka = testKafka()
@@ -210,8 +238,8 @@ describe('threats', () => {
         anyEvents,
         fc.record({ maxEntities: fc.integer({ min: 2, max: 8 }), threshold: fc.constantFrom(0, 0.45) }),
         async (steps, sizes, last, options) => {
-          const { topics, stage, stageOf } = await makeStage(system, kafka, options)
-          const group = createGroup(stage, sizes)
+          const { topics, stage, stageOf, modelOf, promote } = await makeStage(system, kafka, options)
+          const group = createGroup(stage, promote, sizes)
           await group.act({ kind: 'join' })
           let produced = 0
           const more = async (events: readonly Partial<Event>[]) => {
@@ -230,9 +258,15 @@ describe('threats', () => {
           expect(group.failures).toEqual([])
 
           const into = { name: unique('again'), partitions: PARTITIONS, replicationFactor: 1, config: {} }
+          const past = replaySwitches({
+            switches: await readSwitches({ kafka, topic: topics.entityState, codec: codecs.entityState }),
+            open: async version => modelOf(version),
+            fallback: 'm1',
+          })
           const done = await rescore({
             kafka,
-            stage: stageOf(into.name),
+            stage: stageOf(into.name, past),
+            cut: past.cut,
             into: { ...into, key: '', writtenBy: '', readBy: '' },
             window: EVERYTHING,
             signal: new AbortController().signal,
