@@ -2,7 +2,7 @@ import { createHmac } from 'node:crypto'
 import type { SectionValues } from '../../runtime/config.ts'
 import { SentinelError } from '../../runtime/errors.ts'
 import type { sourcesConfig } from './config.ts'
-import { decodeString, rewriteScalars } from './json-text.ts'
+import { decodeString, visitScalars } from './json-text.ts'
 import { remembering } from './remembering.ts'
 import {
   isEncoded,
@@ -35,8 +35,6 @@ export interface Redactor {
   /** Replaces the secrets that are told by field or by the text around them, and those in `known`, wherever they stand. */
   redact(json: string, known: readonly string[]): Redacted
 }
-
-const isString = (literal: string) => literal.startsWith('"')
 
 /** What a JSON object or list begins with; most texts do not, which the first character tells. */
 const JSON_BEGIN = /^\s*[{[]/
@@ -99,27 +97,63 @@ const replaceSpans = (text: string, spans: readonly Span[], mask: (secret: strin
   return result + text.slice(copied)
 }
 
+/** How secrets are looked for in a value, by its key. */
+type KeyKind = 'secret' | 'encoded' | 'identifier' | 'other'
+
+const kindOf = remembering((key: string): KeyKind => {
+  if (isSecretKey(key)) return 'secret'
+  if (isEncoded(key)) return 'encoded'
+  return isIdentifier(key) ? 'identifier' : 'other'
+})
+
+/** A value of a JSON text that is a secret or may hold one. */
+interface Place {
+  /** Index of its first character, quotes included, and the one behind its last. */
+  readonly from: number
+  readonly to: number
+  readonly kind: 'secret' | 'encoded' | 'text' | 'json'
+  readonly value: string
+  /** What is in a text that is itself JSON. */
+  readonly inner: readonly Place[]
+}
+
+const NONE: readonly Place[] = []
+
+const placesOf = (json: string, nesting: number): Place[] => {
+  const places: Place[] = []
+  visitScalars(json, (from, to, key) => {
+    const under = key === undefined ? 'other' : kindOf(key)
+    if (json[from] !== '"') {
+      const value = under === 'secret' ? json.slice(from, to) : ''
+      if (/^[-\d]/.test(value)) places.push({ from, to, kind: 'secret', value, inner: NONE })
+      return
+    }
+    const value = decodeString(json.slice(from, to))
+    if (under !== 'secret' && nesting < DEEPEST_NESTING && isJson(value)) {
+      places.push({ from, to, kind: 'json', value, inner: placesOf(value, nesting + 1) })
+    } else if (under !== 'identifier') {
+      places.push({ from, to, kind: under === 'other' ? 'text' : under, value, inner: NONE })
+    }
+  })
+  return places
+}
+
+const bytesOf = (base64: string): string => Buffer.from(base64, 'base64').toString('latin1')
+
 /** Gathers the secrets that a JSON text tells of by itself. */
-const collect = (json: string, found: Set<string>, nesting: number): void => {
+const collect = (places: readonly Place[], found: Set<string>): void => {
   const add = (secret: string) => {
     if (isPlaceholder(secret)) return
     for (const form of formsOf(secret)) if (form !== '') found.add(form)
   }
-  const inText = (value: string) => {
-    for (const [start, end] of secretSpans(value)) add(value.slice(start, end))
-  }
-  rewriteScalars(json, (literal, key) => {
-    if (!isString(literal)) {
-      if (isSecretKey(key) && /^[-\d]/.test(literal)) add(literal)
-      return undefined
+  for (const { kind, value, inner } of places) {
+    if (kind === 'secret') add(value)
+    else if (kind === 'json') collect(inner, found)
+    else {
+      const text = kind === 'encoded' ? bytesOf(value) : value
+      for (const [start, end] of secretSpans(text)) add(text.slice(start, end))
     }
-    const value = decodeString(literal)
-    if (isSecretKey(key)) add(value)
-    else if (nesting < DEEPEST_NESTING && isJson(value)) collect(value, found, nesting + 1)
-    else if (isEncoded(key)) inText(Buffer.from(value, 'base64').toString('latin1'))
-    else if (!isIdentifier(key)) inText(value)
-    return undefined
-  })
+  }
 }
 
 /**
@@ -139,33 +173,34 @@ export const createRedactor = (
   })
   const mask = (secret: string): string => hash(secret) ?? dropped
 
-  const rewrite = (json: string, text: (value: string) => string, nesting: number): string =>
-    rewriteScalars(json, (literal, under): string | undefined => {
-      const secretHere = isSecretKey(under)
-      if (!isString(literal)) {
-        return secretHere && /^[-\d]/.test(literal) ? JSON.stringify(mask(literal)) : undefined
-      }
-      if (isIdentifier(under)) return undefined
-      const value = decodeString(literal)
-      if (secretHere) return isPlaceholder(value) ? undefined : JSON.stringify(mask(value))
-      if (nesting < DEEPEST_NESTING && isJson(value)) {
-        const inner = rewrite(value, text, nesting + 1)
-        return inner === value ? undefined : JSON.stringify(inner)
-      }
-      if (isEncoded(under)) {
-        const bytes = Buffer.from(value, 'base64').toString('latin1')
-        return text(bytes) === bytes ? undefined : JSON.stringify(dropped)
-      }
-      const replaced = text(value)
-      return replaced === value ? undefined : JSON.stringify(replaced)
-    })
+  /** What stands in the place of a value; the value itself when it holds no secret. */
+  const replaced = ({ kind, value, inner }: Place, text: (value: string) => string): string => {
+    if (kind === 'secret') return isPlaceholder(value) ? value : mask(value)
+    if (kind === 'json') return rewrite(value, inner, text)
+    if (kind === 'text') return text(value)
+    const bytes = bytesOf(value)
+    return text(bytes) === bytes ? value : dropped
+  }
+
+  const rewrite = (json: string, places: readonly Place[], text: (value: string) => string): string => {
+    let result = ''
+    let copied = 0
+    for (const place of places) {
+      const value = replaced(place, text)
+      if (value === place.value) continue
+      result += json.slice(copied, place.from) + JSON.stringify(value)
+      copied = place.to
+    }
+    return copied === 0 ? json : result + json.slice(copied)
+  }
 
   return {
     hash,
     redact: (json, known) => {
       if (known.length === 0 && !MAY_HOLD_SECRETS.test(json)) return { json, text: value => value }
       const found = new Set(known.flatMap(secret => (isPlaceholder(secret) ? [] : formsOf(secret))))
-      collect(json, found, 0)
+      const places = placesOf(json, 0)
+      collect(places, found)
       if (found.size === 0) return { json, text: value => value }
       const secrets = [...found].filter(secret => secret.length >= SHORTEST_ELSEWHERE)
       const text =
@@ -176,7 +211,7 @@ export const createRedactor = (
               const spans = spansOf(value, secrets)
               return spans.length === 0 ? value : replaceSpans(value, spans, mask)
             }
-      return { json: rewrite(json, text, 0), text }
+      return { json: rewrite(json, places, text), text }
     },
   }
 }

@@ -8,16 +8,22 @@ const LAST = 8.64e15
 const CACHED_OFFSETS = 4096
 const QUARTER_HOUR = 900_000
 
+const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
+
+const isLeap = (year: number) => year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0)
+
+const daysIn = (year: number, month: number): number =>
+  month === 2 && isLeap(year) ? 29 : (DAYS[month - 1] ?? 0)
+
 /** Ms of a clock reading, as if it were UTC; null when there is no such reading (month 13, 30 February). */
 const clockMs = (parts: RegExpExecArray): number | null => {
-  const [year, month, day, hour, minute, second] = parts.slice(1, 7).map(Number)
-  if (year === undefined || month === undefined || day === undefined) return null
-  if (hour === undefined || minute === undefined || second === undefined) return null
-  if (hour > 23 || minute > 59 || second > 60) return null
-  const ms = Date.UTC(year, month - 1, day, hour, minute, second)
-  const date = new Date(ms)
-  // A leap second rolls over into the next minute; only the day shows whether month and day exist.
-  if (second < 60 && (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day)) return null
+  const [, year, month, day, hour, minute, second] = parts
+  if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 60) return null
+  if (Number(month) < 1 || Number(month) > 12) return null
+  if (Number(day) < 1 || Number(day) > daysIn(Number(year), Number(month))) return null
+  const midnight = Date.UTC(Number(year), Number(month) - 1, Number(day))
+  // A leap second rolls over into the next minute.
+  const ms = midnight + ((Number(hour) * 60 + Number(minute)) * 60 + Number(second)) * 1_000
   const fraction = parts[7]
   return fraction === undefined ? ms : ms + Math.floor(Number(`0.${fraction}`) * 1000 + 1e-6)
 }

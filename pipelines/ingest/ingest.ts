@@ -50,40 +50,43 @@ const jsonOf = (decoded: unknown): string => {
   }
 }
 
-const textOf = async (value: Buffer, { decodeFramed }: IngestDeps): Promise<string> =>
-  // A text cannot begin with the registry's magic byte, NUL.
-  isFramed(value) ? jsonOf(await decodeFramed(value)) : decodeText(value)
-
-const eventsOf = async (record: InputRecord, deps: IngestDeps): Promise<OutputRecord[]> => {
-  const { topic, partition, offset, timestamp, value } = record
+const bytesOf = ({ value }: InputRecord): Buffer => {
   if (value === null) throw new SentinelError('NS_EMPTY', 'the value is null (a tombstone)')
   if (value.length === 0) throw new SentinelError('NS_EMPTY', 'the value is empty')
-  const events = deps.normalise(await textOf(value, deps), { topic, partition, offset, timestamp })
-  return events.map(event => ({
-    topic: deps.topics.events,
-    key: event.entity,
-    value: deps.encodeEvent(event),
-    timestamp,
-    cause: record,
-  }))
+  return value
 }
 
-const createTask = (deps: IngestDeps): PartitionTask => ({
-  restore: () => Promise.resolve(),
-  process: async records => {
-    const outputs: OutputRecord[] = []
-    for (const record of records) {
-      try {
-        outputs.push(...(await eventsOf(record, deps)))
-      } catch (error) {
-        const poison = toSentinelError(error)
-        if (poison.outcome !== 'poison') throw poison
-        outputs.push(deps.deadLetter(record, poison))
+const createTask = (deps: IngestDeps): PartitionTask => {
+  const outputsOf = (text: string, record: InputRecord): OutputRecord[] => {
+    const { topic, partition, offset, timestamp } = record
+    return deps.normalise(text, { topic, partition, offset, timestamp }).map(event => ({
+      topic: deps.topics.events,
+      key: event.entity,
+      value: deps.encodeEvent(event),
+      timestamp,
+      cause: record,
+    }))
+  }
+  return {
+    restore: () => Promise.resolve(),
+    process: async records => {
+      const outputs: OutputRecord[] = []
+      for (const record of records) {
+        try {
+          const value = bytesOf(record)
+          // A text cannot begin with the registry's magic byte, NUL. Only what is framed is worth waiting for.
+          const text = isFramed(value) ? jsonOf(await deps.decodeFramed(value)) : decodeText(value)
+          outputs.push(...outputsOf(text, record))
+        } catch (error) {
+          const poison = toSentinelError(error)
+          if (poison.outcome !== 'poison') throw poison
+          outputs.push(deps.deadLetter(record, poison))
+        }
       }
-    }
-    return { outputs, changes: [], committed: () => undefined }
-  },
-})
+      return { outputs, changes: [], committed: () => undefined }
+    },
+  }
+}
 
 /**
  * The ingest stage: each raw record becomes one or more events in the normal form, keyed by entity, or a dead letter.
