@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Admin } from 'kafkajs'
+import kafkajs, { type Admin } from 'kafkajs'
 import { topicOffsets, withAdmin } from '../../connectors/kafka/admin.ts'
 import { createKafka, type Kafka, kafkaConfig } from '../../connectors/kafka/client.ts'
 import { prepareTopics } from '../../connectors/kafka/topics-command.ts'
@@ -10,6 +10,8 @@ import { startEmbedded } from '../../runtime/embedded/embedded.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { type Topics, topicCatalogue, topicsConfig } from '../../schemas/topics.ts'
 import { descendant, ROOT } from './processes.ts'
+
+const { KafkaJSProtocolError } = kafkajs
 
 /** Services of the benchmark's own, on this machine. */
 export interface Bed {
@@ -87,6 +89,16 @@ export interface Progress {
   close(): Promise<void>
 }
 
+/** What a group has committed; nothing yet while its coordinator is only being made. */
+const offsetsOf = async (admin: Admin, group: string, topic: string) => {
+  try {
+    return await admin.fetchOffsets({ groupId: group, topics: [topic] })
+  } catch (error) {
+    if (error instanceof KafkaJSProtocolError && error.retriable) return []
+    throw error
+  }
+}
+
 /** Follows a group through what a topic holds now, over one connection. */
 export const followGroup = async (kafka: Kafka, group: string, topic: string): Promise<Progress> => {
   const ends = await topicOffsets(kafka, topic)
@@ -96,7 +108,7 @@ export const followGroup = async (kafka: Kafka, group: string, topic: string): P
   return {
     offsets,
     read: async () => {
-      const [found] = await admin.fetchOffsets({ groupId: group, topics: [topic] })
+      const [found] = await offsetsOf(admin, group, topic)
       const done = (found?.partitions ?? []).reduce((sum, { offset }) => sum + Math.max(0, Number(offset)), 0)
       return offsets === 0 ? 1 : done / offsets
     },
