@@ -221,6 +221,11 @@ describe('importing', () => {
       },
       /neither rise nor fall/,
     ],
+    [
+      'a window that would make states large',
+      { input: { ...WINDOW, events: 256, columns: [...columns, ...columns, ...columns] } },
+      /256 × 96 is over 16384 cells/,
+    ],
     ['a field of no meaning', { treshold: 0.5 }, /treshold/],
   ])('refuses %s', (_, manifest, reason) => {
     expect(() => forest(manifest)).toThrow(reason)

@@ -6,6 +6,9 @@ import type { RecentForm } from '../features/recent.ts'
 const name = z.string().min(1)
 const numbers = z.array(z.number())
 
+/** Most values of a window: they are part of the state of each entity. */
+const MAX_CELLS = 16_384
+
 /** How a graph that is not ours is fed, and what its outputs mean. */
 export const foreignFormSchema = z
   .strictObject({
@@ -62,6 +65,8 @@ export const foreignFormSchema = z
     if (form.layout === 'row' ? form.events !== 1 : form.scale === undefined)
       problem(form.layout === 'row' ? 'a row is of one event' : `a ${form.layout} needs a scale`)
     if (form.layout !== 'image' && form.channels !== 1) problem('only an image has channels')
+    if (form.events > 1 && form.events * width > MAX_CELLS)
+      problem(`a window of ${form.events} × ${width} is over ${MAX_CELLS} cells`)
     if (form.from > form.events) problem(`from is over ${form.events}, the events of a window`)
     const { points = [] } = form
     if (points.some(([own], i) => i > 0 && own <= (points[i - 1]?.[0] ?? own)))
