@@ -12,7 +12,7 @@ import { drained, readAll, run } from '../support/stages.ts'
 import { tempDir } from '../support/temp.ts'
 
 const EVENTS = 4
-const columns = ['gap', 'outcome_failure', 'user_length', 'new_port']
+const columns = ['gap', 'outcome_failure', 'user_length', 'port_is_new']
 
 /** A model that looks at windows: what it makes of them again is nothing, so that all that is there counts. */
 const onnx = encodeModel({
