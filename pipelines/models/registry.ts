@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kafka } from '../../connectors/kafka/client.ts'
 import { type FollowedTopic, followTopic } from '../../connectors/kafka/follow-topic.ts'
 import { createTransactionalProducer } from '../../connectors/kafka/produce.ts'
@@ -78,8 +79,9 @@ export interface ModelRegistry {
   follow(onChange: (view: RegistryView) => void, log: Log): Promise<FollowedRegistry>
 }
 
-/** Writers that met each other try again so many times. */
-const ATTEMPTS = 5
+/** Writers that met each other try again so many times, after a random wait of up to so many ms, doubled each time. */
+const ATTEMPTS = 8
+const WAIT_MS = 200
 
 const record = (key: string, value: Buffer | null): NewRecord => ({ key, value, timestamp: Date.now() })
 
@@ -151,6 +153,7 @@ export const openModelRegistry = ({ kafka, topic, keys, shipped }: ModelRegistry
       } finally {
         await producer.close()
       }
+      await sleep(Math.random() * WAIT_MS * 2 ** attempt)
     }
   }
 
