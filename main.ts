@@ -25,6 +25,7 @@ import { models } from './pipelines/models/command.ts'
 import { notify } from './pipelines/notifying/command.ts'
 import { notifyConfig } from './pipelines/notifying/config.ts'
 import { evaluate } from './pipelines/retraining/evaluate-command.ts'
+import { rows } from './pipelines/retraining/rows-command.ts'
 import { score } from './pipelines/scoring/command.ts'
 import { diff } from './pipelines/scoring/diff-command.ts'
 import { scoringConfig } from './pipelines/scoring/scoring.ts'
@@ -74,6 +75,7 @@ const COMMANDS: Readonly<Record<string, Command<Config>>> = {
   decide,
   rules,
   evaluate,
+  rows,
   models,
   gateway,
   notify,

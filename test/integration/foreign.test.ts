@@ -1,12 +1,15 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
+import { FEATURE_COUNT, featureHash, featureNames, featureRows } from '../../models/features/features.ts'
+import { observe } from '../../models/features/observe.ts'
 import { importForeign } from '../../models/foreign/import.ts'
 import { encodeModel } from '../../models/onnx/graph.ts'
 import { createOnnxDetector } from '../../models/onnx/onnx-detector.ts'
 import { assembleScoring } from '../../pipelines/scoring/assemble.ts'
 import { oneModel } from '../../pipelines/scoring/models-at-work.ts'
-import { makeScoringSystem, type ScoringSystem, scanEvents } from '../support/scoring.ts'
+import { makeEvent } from '../support/events.ts'
+import { ARRIVED, makeScoringSystem, type ScoringSystem, scanEvents } from '../support/scoring.ts'
 import { runCli, services, unique } from '../support/services.ts'
 import { drained, readAll, run } from '../support/stages.ts'
 import { tempDir } from '../support/temp.ts'
@@ -132,5 +135,36 @@ describe('netsentinel models import of a foreign model', () => {
     expect(refused.code).not.toBe(0)
     expect(refused.output).toMatch(/no output pred_score; it has made/)
     expect((await cli('models', 'list')).output).not.toMatch(/windows-2/)
+  })
+})
+
+describe('netsentinel rows', () => {
+  it('prints the features of each event as a scorer sees them', async () => {
+    const system = await makeScoringSystem()
+    const events = scanEvents(40, 3).map(event => ({ ...event, command: 'ls, "-l"' }))
+    await system.produce([...events, Buffer.from('junk')])
+    const { kafkaBrokers, schemaRegistryUrl } = services()
+    const cli = runCli(['rows'], {
+      KAFKA_BROKERS: kafkaBrokers.join(','),
+      SCHEMA_REGISTRY_URL: schemaRegistryUrl,
+      TOPIC_PREFIX: system.config.topics.prefix,
+    })
+    expect((await cli.exited).code).toBe(0)
+    const [head = '', ...lines] = cli.stdout().trim().split('\n')
+    expect(head).toBe(['id', 'entity', 'time', ...featureNames].join(','))
+    expect(cli.stderr()).toContain(featureHash)
+    expect(cli.stderr()).toContain('1 records of')
+    const whole = events.map((event, i) =>
+      makeEvent({ id: `raw-events-0-${i}`, time: ARRIVED + i * 1000, ...event }),
+    )
+    const expected = featureRows(observe(whole))
+    const printed = new Map(
+      lines.map(line => [line.split(',')[0] ?? '', line.split(',').slice(3).map(Number)]),
+    )
+    expect(printed.size).toBe(events.length)
+    for (const [i, { id }] of whole.entries()) {
+      const row = expected.subarray(i * FEATURE_COUNT, (i + 1) * FEATURE_COUNT)
+      expect(printed.get(id)?.map(Math.fround)).toEqual([...row])
+    }
   })
 })
