@@ -33,8 +33,9 @@ const BATCH = 500
 const TICK_MS = 100
 
 /**
- * Sends the records of files to `raw-events`, without keys as most sensors do, in the order they stand. Stops early
- * when the signal aborts. Resolves with the number of records that the broker has taken.
+ * Sends the records of files to `raw-events` in the order they stand. Those of one send share a key, so that they come to
+ * one partition and stay in order, as a producer without keys that fills one partition after another leaves them; what
+ * depends on the rhythm of events is lost when they are shuffled. Stops early when the signal aborts. Resolves with the number of records that the broker has taken.
  */
 export const replayFiles = async (deps: ReplayDeps): Promise<number> => {
   const { files, rate, signal } = deps
@@ -50,7 +51,7 @@ export const replayFiles = async (deps: ReplayDeps): Promise<number> => {
     if (batch.length === 0) return
     await producer.send(
       topic,
-      batch.map(value => ({ key: null, value })),
+      batch.map(value => ({ key: `replay-${sent}`, value })),
     )
     sent += batch.length
     batch = []
