@@ -1,6 +1,6 @@
 import type { Command } from '../runtime/command.ts'
 import type { SectionValues } from '../runtime/config.ts'
-import { messageOf } from '../runtime/errors.ts'
+import { toSentinelError } from '../runtime/errors.ts'
 import { type Check, EXIT } from '../runtime/lifecycle.ts'
 import { topicCatalogue, type topicsConfig } from '../schemas/topics.ts'
 import { checkKafka, partitionCount } from './kafka/admin.ts'
@@ -20,7 +20,8 @@ const problemOf = async (run: () => Promise<string | undefined>): Promise<string
   try {
     return await run()
   } catch (error) {
-    return messageOf(error)
+    const { message, advice } = toSentinelError(error)
+    return `${message} – ${advice}`
   }
 }
 

@@ -2,16 +2,14 @@ import { statSync } from 'node:fs'
 import { loadRules, ruleFilesIn } from '../../models/rules/load.ts'
 import type { RuleSet } from '../../models/rules/rule-set.ts'
 import type { Command } from '../../runtime/command.ts'
-import { messageOf, SentinelError } from '../../runtime/errors.ts'
+import { SentinelError } from '../../runtime/errors.ts'
 import { EXIT } from '../../runtime/lifecycle.ts'
 import { type AlertingConfig, configuredRules } from './command.ts'
 
 const filesOf = (path: string): string[] => {
-  try {
-    return statSync(path).isDirectory() ? ruleFilesIn(path) : [path]
-  } catch (cause) {
-    throw new SentinelError('NS_USAGE', `rules: ${messageOf(cause)}`, { cause })
-  }
+  const found = statSync(path, { throwIfNoEntry: false })
+  if (found === undefined) throw new SentinelError('NS_USAGE', `rules: there is no file or folder ${path}`)
+  return found.isDirectory() ? ruleFilesIn(path) : [path]
 }
 
 const linesOf = ({ correlations }: RuleSet): string[] =>
