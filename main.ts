@@ -24,7 +24,9 @@ import { replay } from './pipelines/ingest/replay.ts'
 import { models } from './pipelines/models/command.ts'
 import { notify } from './pipelines/notifying/command.ts'
 import { notifyConfig } from './pipelines/notifying/config.ts'
+import { retrainingConfig } from './pipelines/retraining/config.ts'
 import { evaluate } from './pipelines/retraining/evaluate-command.ts'
+import { retrain } from './pipelines/retraining/retrain-command.ts'
 import { rows } from './pipelines/retraining/rows-command.ts'
 import { score } from './pipelines/scoring/command.ts'
 import { diff } from './pipelines/scoring/diff-command.ts'
@@ -50,6 +52,7 @@ const SECTIONS = {
   redis: redisConfig,
   sources: sourcesConfig,
   scoring: scoringConfig,
+  retraining: retrainingConfig,
   models: modelsConfig,
   alerting: alertingConfig,
   gateway: gatewayConfig,
@@ -74,6 +77,7 @@ const COMMANDS: Readonly<Record<string, Command<Config>>> = {
   alert,
   decide,
   rules,
+  retrain,
   evaluate,
   rows,
   models,

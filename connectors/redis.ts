@@ -46,6 +46,8 @@ export interface Redis {
 interface RedisDeps {
   readonly config: SectionValues<typeof redisConfig>
   readonly log: Log
+  /** For what can do without: it is connected as soon as Redis is there. */
+  readonly mayBeAway?: boolean
 }
 
 const options = {
@@ -59,8 +61,10 @@ const options = {
   retryStrategy: (attempt: number) => Math.min(RETRY_MIN_MS * 2 ** Math.min(attempt, 10), RETRY_MAX_MS),
 } satisfies RedisOptions
 
-/** Connects to Redis. Resolves when it has answered; throws NS_SERVICE_UNREACHABLE when it does not. */
-export const createRedis = async ({ config, log }: RedisDeps): Promise<Redis> => {
+/**
+ * Connects to Redis. Resolves when it has answered; throws NS_SERVICE_UNREACHABLE when it does not, unless it may be away.
+ */
+export const createRedis = async ({ config, log, mayBeAway = false }: RedisDeps): Promise<Redis> => {
   const commands = new Client(config.url, options)
   // A connection that has subscribed can do nothing else, so subscriptions have one of their own.
   const subscriptions = new Client(config.url, options)
@@ -92,9 +96,9 @@ export const createRedis = async ({ config, log }: RedisDeps): Promise<Redis> =>
   try {
     await Promise.all(Object.values(clients).map(client => client.connect()))
   } catch (cause) {
-    await close()
+    if (!mayBeAway) await close()
     // The client rejects with "Connection is closed"; why it is closed came as an event.
-    throw unreachable(lastError ?? cause)
+    if (!mayBeAway) throw unreachable(lastError ?? cause)
   }
 
   return {

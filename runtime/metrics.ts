@@ -190,6 +190,52 @@ export const createMetrics = (options: { readonly defaults?: boolean } = {}) => 
       labelNames: ['version'] as const,
       registers,
     }),
+    inferenceSeconds: new Histogram({
+      name: 'netsentinel_inference_seconds',
+      help: 'Time from handing a lot of events, up to 256, to the model in force until its scores were there.',
+      buckets: BATCH_SECONDS,
+      registers,
+    }),
+    rowsScored: new Counter({
+      name: 'netsentinel_rows_scored_total',
+      help: 'Events that a model in force has scored; of a batch that failed, they count again when it is read again.',
+      labelNames: ['version'] as const,
+      registers,
+    }),
+    scoresMissing: new Counter({
+      name: 'netsentinel_scores_missing_total',
+      help: 'Lots of events for which a model in force gave no score, or one that is not a number from 0 to 1.',
+      labelNames: ['version'] as const,
+      registers,
+    }),
+    featureDrift: new Gauge({
+      name: 'netsentinel_feature_drift',
+      help: 'Population stability index of each feature of live events against the training of the model in force.',
+      labelNames: ['feature'] as const,
+      registers,
+      collect,
+    }),
+    scoreDrift: new Gauge({
+      name: 'netsentinel_score_drift',
+      help: 'The same of the scores. By custom, above 0.25 the distribution is another one.',
+      labelNames: ['version'] as const,
+      registers,
+      collect,
+    }),
+    modelPrecision: new Gauge({
+      name: 'netsentinel_model_precision',
+      help:
+        'Share of the threats with a verdict of an analyst that were real, by the version that made them. Set by each ' +
+        'retraining.',
+      labelNames: ['version'] as const,
+      registers,
+    }),
+    retrainings: new Counter({
+      name: 'netsentinel_retrainings_total',
+      help: 'Retrainings that ended, by outcome: promoted, rejected, rolled-back or failed.',
+      labelNames: ['outcome'] as const,
+      registers,
+    }),
     sockets: new Gauge({
       name: 'netsentinel_gateway_sockets',
       help: 'Open WebSockets.',

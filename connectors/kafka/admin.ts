@@ -198,6 +198,20 @@ const offsetsOf = async (admin: Admin, topic: string): Promise<PartitionOffsets[
     .sort((a, b) => a.partition - b.partition)
 }
 
+/**
+ * The first offset of each partition whose record is stamped `timestamp` (ms since 1970) or later; where there is none, the
+ * end of the partition.
+ */
+export const offsetsFrom = (
+  kafka: Kafka,
+  topic: string,
+  timestamp: number,
+): Promise<ReadonlyMap<number, number>> =>
+  withAdmin(kafka, `looking for a time in ${topic}`, async admin => {
+    const offsets = await admin.fetchTopicOffsetsByTimestamp(topic, timestamp)
+    return new Map(offsets.map(({ partition, offset }) => [partition, Number(offset)]))
+  })
+
 /** How many offsets of a topic a group has yet to read, all partitions together. */
 export const groupLag = (kafka: Kafka, group: string, topic: string): Promise<number> =>
   withAdmin(kafka, `reading the lag of ${group}`, async admin => {

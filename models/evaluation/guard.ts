@@ -4,7 +4,7 @@ export interface Watched {
   readonly events: number
   /** Of them, those at or above its threshold. */
   readonly alerts: number
-  /** Stability index of its scores against training. */
+  /** Stability index of its scores against those that it gave as a challenger. */
   readonly scoreDrift: number
 }
 
@@ -28,7 +28,7 @@ export type GuardDecision =
 
 /**
  * Judges a champion after its promotion: its alerts may not become many times those that it would have made as a
- * challenger (`expected`, share of events), its scores may not leave the distribution of training. Few events decide
+ * challenger (`expected`, share of events), its scores may not leave the distribution that they had then. Few events decide
  * nothing: `seen` is false then.
  */
 export const guardChampion = (
@@ -49,7 +49,7 @@ export const guardChampion = (
   if (scoreDrift > bounds.scoreDrift) {
     return {
       keep: false,
-      reason: `its scores are distributed otherwise than in training: a stability index of ${scoreDrift.toFixed(2)}, ${bounds.scoreDrift} is let pass`,
+      reason: `its scores are distributed otherwise than when it was tried: a stability index of ${scoreDrift.toFixed(2)}, ${bounds.scoreDrift} is let pass`,
     }
   }
   return { keep: true, seen: true }

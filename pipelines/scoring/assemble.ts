@@ -28,6 +28,8 @@ interface AssembleDeps {
   readonly threats?: string
   /** Makes the dead letter of a record that cannot be scored, in place of the live ones. */
   readonly deadLetter?: ScoringDeps['deadLetter']
+  /** Sees what is scored. */
+  readonly shadow?: ScoringDeps['shadow']
 }
 
 const shippedAlone = async ({ scoring }: ScoringConfig) => {
@@ -69,6 +71,7 @@ export const assembleScoring = async ({
     deadLetter:
       chosen.deadLetter ??
       ((record, error) => deadLetter({ topic: topics.deadLetters.name, stage: 'scoring', record, error })),
+    shadow: chosen.shadow,
     threshold: config.scoring.threshold,
     maxEntities: config.scoring.maxEntities,
   })

@@ -1,7 +1,9 @@
 import { createKafka } from '../../connectors/kafka/client.ts'
 import { runStage } from '../../connectors/kafka/run-stage.ts'
+import { createRedis, type redisConfig } from '../../connectors/redis.ts'
 import { loadBaseline } from '../../models/baseline/load.ts'
 import type { Command } from '../../runtime/command.ts'
+import type { SectionValues } from '../../runtime/config.ts'
 import { SentinelError } from '../../runtime/errors.ts'
 import { createCloser, type Service } from '../../runtime/lifecycle.ts'
 import type { Log } from '../../runtime/log.ts'
@@ -9,15 +11,37 @@ import type { Metrics } from '../../runtime/metrics.ts'
 import { type ModelsConfig, registryOf } from '../models/open.ts'
 import { assembleScoring, type ScoringConfig } from './assemble.ts'
 import { serveChampion } from './champion.ts'
+import { createObservedStore } from './observed.ts'
 import { rescoreOptions, runRescore } from './rescore-command.ts'
+import { type Shadow, startShadow } from './shadow.ts'
 
 /** The settings that `netsentinel score` reads. */
-export type ScoreConfig = ScoringConfig & ModelsConfig
+export interface ScoreConfig extends ScoringConfig, ModelsConfig {
+  readonly redis: SectionValues<typeof redisConfig>
+}
 
 interface ScoringDeps {
   readonly config: ScoreConfig
   readonly log: Log
   readonly metrics: Metrics
+}
+
+/** Opens the shadow as the configuration has it. Redis need not be there: what is seen is then shown as metrics only. */
+const openShadow = async ({ config, log, metrics }: ScoringDeps): Promise<Shadow> => {
+  const redis = await createRedis({ config: config.redis, log, mayBeAway: true })
+  const shadow = await startShadow({
+    registry: registryOf(config, log),
+    store: createObservedStore(redis, config.topics.prefix),
+    log,
+    metrics,
+  })
+  return {
+    see: shadow.see,
+    close: async () => {
+      await shadow.close()
+      await redis.close()
+    },
+  }
 }
 
 /**
@@ -35,7 +59,9 @@ export const startScoring = async ({ config, log, metrics }: ScoringDeps): Promi
       metrics,
     })
     closer.add(() => champion.close())
-    const { stage } = await assembleScoring({ config, models: champion })
+    const shadow = await openShadow({ config, log, metrics })
+    closer.add(() => shadow.close())
+    const { stage } = await assembleScoring({ config, models: champion, shadow })
     const service = await runStage({ kafka: createKafka({ config: config.kafka, log }), stage, log, metrics })
     closer.add(() => service.close())
     const failed = Promise.race([service.failed, champion.failed])

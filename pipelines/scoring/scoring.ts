@@ -18,6 +18,7 @@ import type { Behaviour, EntityState, Event, ModelInForce, Threat } from '../../
 import { createEntityStates, type StatesView } from './entity-states.ts'
 import { enforce, isModelKey, laterModel, modelKey, RESERVED_PREFIX } from './model-in-force.ts'
 import type { ModelAtWork, ModelsAtWork } from './models-at-work.ts'
+import type { Shadow } from './shadow.ts'
 
 /** Settings of scoring. */
 export const scoringConfig = section('scoring', {
@@ -58,6 +59,8 @@ export interface ScoringDeps {
   readonly sinks: readonly ThreatSink[]
   /** Makes the dead letter of a record that cannot be scored, or whose threat is larger than may be written. */
   readonly deadLetter: (record: InputRecord, error: SentinelError) => OutputRecord
+  /** Sees what is scored; changes nothing. */
+  readonly shadow?: Pick<Shadow, 'see'> | undefined
   /** Score from which an event is a threat; the model's own when undefined. */
   readonly threshold?: number | undefined
   /** Entities whose behaviour is kept in each partition. */
@@ -187,6 +190,7 @@ const createTask = (deps: ScoringDeps): PartitionTask => {
       const analyses = detector.analyze(lot)
       // Awaited when all lots are handed over; a rejection before that must not count as unhandled.
       analyses.catch(() => undefined)
+      deps.shadow?.see(lot, analyses, detector)
       lots.push(analyses)
       lot = []
     }

@@ -16,13 +16,14 @@ import { type AlertingConfig, startAlerting } from '../alerting/command.ts'
 import { type IngestConfig, startIngest } from '../ingest/command.ts'
 import { replayFiles } from '../ingest/replay.ts'
 import { type NotifyConfig, startConfiguredNotifying } from '../notifying/command.ts'
+import { type RetrainConfig, startRetraining } from '../retraining/retraining.ts'
 import { type ScoreConfig, startScoring } from '../scoring/command.ts'
 import { revisionOf, without } from './accounting.ts'
 import { bundledCapture } from './capture.ts'
 import { type Arrivals, accountForReplay, rawEnds } from './once.ts'
 
 /** The settings that `netsentinel up` reads itself; the gateway's are the gateway's own. */
-export interface UpConfig extends IngestConfig, ScoreConfig, AlertingConfig, NotifyConfig {
+export interface UpConfig extends IngestConfig, ScoreConfig, RetrainConfig, AlertingConfig, NotifyConfig {
   readonly redis: SectionValues<typeof redisConfig>
   readonly embedded: SectionValues<typeof embeddedConfig>
   readonly data: SectionValues<typeof dataConfig>
@@ -134,6 +135,8 @@ export const createUp = <C extends UpConfig>(dashboard: Dashboard<C>): Command<C
       // Scoring loads its model while ingest joins its group.
       own(await Promise.all([startIngest(context), startScoring(context), startAlerting(context)]))
       own(await startConfiguredNotifying(context))
+      // One capture, run through once, teaches nothing.
+      if (!once) own([await startRetraining(context)])
       const [gateway, client] = await dashboard.start(context, {
         add: threat => {
           arrivals.threats.add(threat.id)

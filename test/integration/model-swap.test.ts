@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import { createBatchProducer } from '../../connectors/kafka/produce.ts'
+import { redisConfig } from '../../connectors/redis.ts'
 import { loadBaseline } from '../../models/baseline/load.ts'
 import type { TrainedModel } from '../../models/detector.ts'
 import { observe } from '../../models/features/observe.ts'
@@ -21,7 +22,7 @@ import { createMetrics } from '../../runtime/metrics.ts'
 import { makeEvent } from '../support/events.ts'
 import { makeModelKeys, NO_ORIGIN } from '../support/models.ts'
 import { makeScoringSystem, type ScoringSystem, scanEvents } from '../support/scoring.ts'
-import { runCli, until } from '../support/services.ts'
+import { runCli, services, until } from '../support/services.ts'
 import { cleanUp, drained, readAll } from '../support/stages.ts'
 import { tempDir } from '../support/temp.ts'
 
@@ -38,7 +39,10 @@ const makeWorld = async () => {
   const dataDir = tempDir()
   const config = {
     ...system.config,
-    ...loadConfig({ models: modelsConfig, data: dataConfig }, { DATA_DIR: dataDir }),
+    ...loadConfig(
+      { models: modelsConfig, data: dataConfig, redis: redisConfig },
+      { DATA_DIR: dataDir, REDIS_URL: services().redisUrl },
+    ),
   }
   const keys = readModelKeys(config.models, dataDir)
   const { kafka, topics } = system

@@ -2,6 +2,7 @@ import { ensureTopics } from '../../connectors/kafka/admin.ts'
 import { kafkaConfig } from '../../connectors/kafka/client.ts'
 import { createBatchProducer } from '../../connectors/kafka/produce.ts'
 import type { NewRecord } from '../../connectors/kafka/records.ts'
+import { redisConfig } from '../../connectors/redis.ts'
 import { createRegistry, registryConfig } from '../../connectors/registry.ts'
 import { sourcesConfig } from '../../connectors/sources/config.ts'
 import { modelsConfig } from '../../models/registry/keys.ts'
@@ -18,7 +19,7 @@ import { cleanUp, drained, testKafka } from './stages.ts'
 
 /** Ingest and scoring on topics that nobody else uses, every event being a threat, until the test ends. */
 export const runPipeline = async (env: Readonly<Record<string, string>> = {}) => {
-  const { kafkaBrokers, schemaRegistryUrl } = services()
+  const { kafkaBrokers, redisUrl, schemaRegistryUrl } = services()
   const config = loadConfig(
     {
       kafka: kafkaConfig,
@@ -28,10 +29,12 @@ export const runPipeline = async (env: Readonly<Record<string, string>> = {}) =>
       scoring: scoringConfig,
       models: modelsConfig,
       data: dataConfig,
+      redis: redisConfig,
     },
     {
       KAFKA_BROKERS: kafkaBrokers.join(','),
       SCHEMA_REGISTRY_URL: schemaRegistryUrl,
+      REDIS_URL: redisUrl,
       TOPIC_PREFIX: `${unique('pipeline')}.`,
       TOPIC_PARTITIONS: '2',
       SCORING_THRESHOLD: '0',

@@ -1,0 +1,218 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Job as BullJob, Queue, UnrecoverableError, Worker } from 'bullmq'
+import { messageOf, SentinelError, toSentinelError } from '../runtime/errors.ts'
+import type { Log } from '../runtime/log.ts'
+import type { QueuePlace } from './queue.ts'
+import { createQueueConnection } from './redis.ts'
+
+/** How far a job has come. */
+export interface SoloProgress {
+  readonly phase: string
+  /** 0 to 1, of the phase. */
+  readonly done: number
+}
+
+/** What came of a job. */
+export type SoloOutcome<R> = { readonly result: R } | { readonly failed: string }
+
+/** The end of a queue of long jobs that jobs are put into, and watched from. */
+export interface SoloQueue<T, R> {
+  /** Adds a job, unless one with its id is there, done or not; resolves with the id. */
+  add(data: T, id?: string): Promise<string>
+  /** Adds a job whenever a cron expression (UTC) says so, and by no other from then on; never when it is empty. */
+  schedule(cron: string, data: T): Promise<void>
+  /** Whether a job waits or is being done. */
+  isBusy(): Promise<boolean>
+  /** Follows a job to its end. Throws NS_USAGE when it is not there. */
+  follow(id: string, watch: FollowOptions): Promise<SoloOutcome<R>>
+  problem(): Promise<string | undefined>
+  close(): Promise<void>
+}
+
+/** Who follows a job. */
+interface FollowOptions {
+  readonly onProgress: (progress: SoloProgress) => void
+  readonly signal: AbortSignal
+}
+
+/** A job in the hands of the worker. */
+export interface SoloJob<T> {
+  readonly id: string
+  readonly data: T
+  /** When it was added, in ms since 1970. */
+  readonly added: number
+  /** Tells those who follow it. What cannot be told is not: a job does not fail by that. */
+  progress(progress: SoloProgress): void
+  /** Replaces its data, with which it is taken up again when this process dies. */
+  save(data: T): Promise<void>
+}
+
+const KEPT = { count: 100 }
+const SCHEDULER = 'schedule'
+const FOLLOW_MS = 250
+/** A process that is killed while it works on a job holds it for this long, in ms. */
+const LOCK_MS = 15_000
+const STALL_CHECK_MS = 5_000
+/** How often a job may be taken from a killed process before it is given up. */
+const STALLS = 10
+
+const keyPrefix = (prefix: string): string => `${prefix}netsentinel`
+
+const reached = async <T>(work: Promise<T>): Promise<T> => {
+  try {
+    return await work
+  } catch (cause) {
+    throw new SentinelError('NS_SERVICE_UNREACHABLE', `Redis: ${messageOf(cause)}`, { cause })
+  }
+}
+
+const complaintsTo = (log: Log, what: string) => (error: unknown) =>
+  log.warn({ problem: messageOf(error) }, `${what}: trouble with redis`)
+
+const isProgress = (value: unknown): value is SoloProgress =>
+  typeof value === 'object' && value !== null && 'phase' in value && 'done' in value
+
+/**
+ * Opens a queue whose jobs are done one at a time, whatever the number of workers and processes. `T` and `R` are written
+ * as JSON. All of it throws NS_SERVICE_UNREACHABLE while Redis is away.
+ */
+export const createSoloQueue = async <T, R>(
+  place: QueuePlace & { readonly log: Log },
+): Promise<SoloQueue<T, R>> => {
+  const { client, disconnect } = createQueueConnection(place.redis, 'adder')
+  const complain = complaintsTo(place.log, `queue ${place.name}`)
+  client.on('error', complain)
+  try {
+    await reached(client.connect())
+  } catch (error) {
+    disconnect()
+    throw error
+  }
+  const queue = new Queue<unknown, unknown, string>(place.name, {
+    connection: client,
+    prefix: keyPrefix(place.prefix),
+    defaultJobOptions: { removeOnComplete: KEPT, removeOnFail: KEPT, stackTraceLimit: 1 },
+  })
+  queue.on('error', complain)
+  try {
+    await reached(queue.setGlobalConcurrency(1))
+  } catch (error) {
+    disconnect()
+    throw error
+  }
+
+  const outcomeOf = async (job: BullJob): Promise<SoloOutcome<R> | undefined> => {
+    const state = await job.getState()
+    if (state === 'completed') return { result: job.returnvalue as R }
+    return state === 'failed' ? { failed: job.failedReason } : undefined
+  }
+
+  return {
+    add: async (data, id) => {
+      const job = await reached(queue.add(place.name, data, id === undefined ? {} : { jobId: id }))
+      return job.id ?? ''
+    },
+    schedule: async (cron, data) => {
+      if (cron === '') await reached(queue.removeJobScheduler(SCHEDULER))
+      else
+        await reached(
+          queue.upsertJobScheduler(SCHEDULER, { pattern: cron, tz: 'UTC' }, { name: place.name, data }),
+        )
+    },
+    isBusy: async () => {
+      const { waiting = 0, active = 0 } = await reached(queue.getJobCounts('waiting', 'active'))
+      return waiting + active > 0
+    },
+    follow: async (id, { onProgress, signal }) => {
+      for (;;) {
+        signal.throwIfAborted()
+        const job: BullJob | undefined = await reached(queue.getJob(id))
+        if (job === undefined) throw new SentinelError('NS_USAGE', `there is no job ${id}`)
+        if (isProgress(job.progress)) onProgress(job.progress)
+        const outcome = await reached(outcomeOf(job))
+        if (outcome !== undefined) {
+          // The state is newer than the job that was read before it.
+          const ended: BullJob | undefined = await reached(queue.getJob(id))
+          return (ended && (await reached(outcomeOf(ended)))) ?? outcome
+        }
+        await sleep(FOLLOW_MS)
+      }
+    },
+    problem: async () => {
+      try {
+        await client.ping()
+        return undefined
+      } catch (error) {
+        return messageOf(error)
+      }
+    },
+    close: async () => {
+      disconnect()
+      await queue.close()
+    },
+  }
+}
+
+interface SoloWorkerOptions<T, R> extends QueuePlace {
+  readonly log: Log
+  /**
+   * Does a job. One whose process is killed is taken up again, with the data that it saved. An error gives it up, and is
+   * kept with it. The signal aborts when the worker closes; the job is taken up again then.
+   */
+  readonly run: (job: SoloJob<T>, signal: AbortSignal) => Promise<R>
+  readonly onFailed: (id: string, error: Error) => void
+}
+
+/** Starts doing the jobs of a queue. While Redis is away it waits. `close` ends the job in hand. */
+export const createSoloWorker = <T, R>(options: SoloWorkerOptions<T, R>): { close(): Promise<void> } => {
+  const { client, disconnect } = createQueueConnection(options.redis, 'worker')
+  const complain = complaintsTo(options.log, `worker of ${options.name}`)
+  const closing = new AbortController()
+  const inHand = new Set<Promise<R>>()
+  const worker = new Worker<T, R, string>(
+    options.name,
+    async job => {
+      const tell = (progress: SoloProgress) => {
+        job.updateProgress({ ...progress }).catch((error: unknown) => complain(error))
+      }
+      const work = options.run(
+        {
+          id: job.id ?? '',
+          data: job.data,
+          added: job.timestamp,
+          progress: tell,
+          save: data => reached(job.updateData(data)),
+        },
+        closing.signal,
+      )
+      inHand.add(work)
+      try {
+        return await work
+      } catch (error) {
+        // Left as it is: its lock runs out, and the next worker takes it up where it stands.
+        if (closing.signal.aborted) return await new Promise<never>(() => undefined)
+        throw new UnrecoverableError(toSentinelError(error).message)
+      } finally {
+        inHand.delete(work)
+      }
+    },
+    {
+      connection: client,
+      prefix: keyPrefix(options.prefix),
+      concurrency: 1,
+      lockDuration: LOCK_MS,
+      stalledInterval: STALL_CHECK_MS,
+      maxStalledCount: STALLS,
+    },
+  )
+  worker.on('error', complain)
+  worker.on('failed', (job, error) => options.onFailed(job?.id ?? '', error))
+  return {
+    close: async () => {
+      closing.abort()
+      await Promise.allSettled(inHand)
+      await worker.close(true)
+      disconnect()
+    },
+  }
+}

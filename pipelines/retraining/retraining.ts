@@ -1,0 +1,176 @@
+import { createKafka, type KafkaSettings } from '../../connectors/kafka/client.ts'
+import { createRedis, type redisConfig } from '../../connectors/redis.ts'
+import { createRegistry, type registryConfig } from '../../connectors/registry.ts'
+import { createSoloQueue, createSoloWorker, type SoloQueue } from '../../connectors/solo-queue.ts'
+import { loadBaseline } from '../../models/baseline/load.ts'
+import type { TrainedModel } from '../../models/detector.ts'
+import { stabilityIndex } from '../../models/evaluation/histogram.ts'
+import { EVENT_FIELDS } from '../../models/features/event-fields.ts'
+import type { SectionValues } from '../../runtime/config.ts'
+import { messageOf } from '../../runtime/errors.ts'
+import { createCloser, createFailure, type Service } from '../../runtime/lifecycle.ts'
+import type { Log } from '../../runtime/log.ts'
+import type { Metrics } from '../../runtime/metrics.ts'
+import { topicCatalogue } from '../../schemas/topics.ts'
+import { type ModelsConfig, registryOf } from '../models/open.ts'
+import type { ModelRegistry } from '../models/registry.ts'
+import { createObservedStore, type ObservedStore } from '../scoring/observed.ts'
+import type { scoringConfig } from '../scoring/scoring.ts'
+import type { retrainingConfig } from './config.ts'
+import { type RetrainingData, type RetrainingResult, retrainOnce } from './job.ts'
+import { type MakeDeps, makeChallenger } from './make.ts'
+import { readVerdicts } from './verdicts.ts'
+
+/** The settings that retraining reads. */
+export interface RetrainConfig extends ModelsConfig {
+  readonly kafka: KafkaSettings
+  readonly registry: SectionValues<typeof registryConfig>
+  readonly redis: SectionValues<typeof redisConfig>
+  readonly scoring: SectionValues<typeof scoringConfig>
+  readonly retraining: SectionValues<typeof retrainingConfig>
+}
+
+interface RetrainDeps {
+  readonly config: RetrainConfig
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+/** The queue of retrainings. */
+export type RetrainingQueue = SoloQueue<RetrainingData, RetrainingResult>
+
+const NAME = 'retrain'
+const DRIFT_MS = 60_000
+/** Events by which drift is told. */
+const DRIFT_EVENTS = 5_000
+const DAY_MS = 24 * 3_600_000
+
+const placeOf = ({ config, log }: Pick<RetrainDeps, 'config' | 'log'>) => ({
+  redis: config.redis,
+  prefix: config.topics.prefix,
+  name: NAME,
+  log,
+})
+
+/** Opens the queue of retrainings. Throws NS_SERVICE_UNREACHABLE. */
+export const openRetrainingQueue = (deps: Pick<RetrainDeps, 'config' | 'log'>): Promise<RetrainingQueue> =>
+  createSoloQueue(placeOf(deps))
+
+/** The model in force: where the champion's pointer stands, or the one that ships. */
+const championOf = async (registry: ModelRegistry): Promise<TrainedModel> => {
+  const pointer = (await registry.list()).pointer('champion')
+  return pointer === undefined ? loadBaseline() : registry.read(pointer.version)
+}
+
+const makeDepsOf = async (
+  { config, log, metrics }: RetrainDeps,
+  registry: ModelRegistry,
+): Promise<MakeDeps> => {
+  const topics = topicCatalogue(config.topics)
+  const kafka = createKafka({ config: config.kafka, log })
+  const schemas = createRegistry(config.registry)
+  const [event, entityState, decision, alert, threat] = await Promise.all([
+    schemas.codec('Event', topics.events.name),
+    schemas.codec('EntityState', topics.entityState.name),
+    schemas.codec('Decision', topics.decisions.name),
+    schemas.codec('Alert', topics.alerts.name),
+    schemas.codec('Threat', topics.threats.name),
+  ])
+  return {
+    config: config.retraining,
+    kafka,
+    events: topics.events.name,
+    codecs: { judged: event.select(EVENT_FIELDS), entityState },
+    maxEntities: config.scoring.maxEntities,
+    registry,
+    champion: () => championOf(registry),
+    readVerdicts: () =>
+      readVerdicts({
+        kafka,
+        topics: {
+          decisions: topics.decisions.name,
+          alerts: topics.alerts.name,
+          threats: topics.threats.name,
+        },
+        codecs: { decision, alert, threat },
+      }),
+    metrics,
+  }
+}
+
+/** Adds a retraining when the scores of the model in force have left the distribution of its training. */
+const watchDrift = (
+  { config, log }: RetrainDeps,
+  parts: { queue: RetrainingQueue; registry: ModelRegistry; store: ObservedStore },
+): (() => void) => {
+  const { queue, registry, store } = parts
+  const look = async () => {
+    const { manifest } = await championOf(registry)
+    const observed = await store.read(manifest.version, null)
+    if (manifest.training === undefined || observed === undefined || observed.events < DRIFT_EVENTS) return
+    const drift = stabilityIndex(manifest.training.scores, observed.championScores)
+    if (drift < config.retraining.drift || (await queue.isBusy())) return
+    const trigger = `drift: the stability index of the scores of ${manifest.version} is ${drift.toFixed(2)}`
+    // One a day: what was tried today and did not help will not help an hour later.
+    await queue.add({ trigger }, `drift-${Math.floor(Date.now() / DAY_MS)}`)
+  }
+  if (config.retraining.drift === 0) return () => undefined
+  const timer = setInterval(() => {
+    look().catch((error: unknown) => log.warn({ problem: messageOf(error) }, 'drift cannot be looked at'))
+  }, DRIFT_MS)
+  return () => clearInterval(timer)
+}
+
+/**
+ * Starts retraining: takes jobs off the queue, one at a time over all processes, and adds them by the clock and on drift,
+ * as the configuration has it. Throws NS_CONFIG_INVALID, NS_SCHEMA_INCOMPATIBLE, NS_SERVICE_UNREACHABLE.
+ */
+export const startRetraining = async (deps: RetrainDeps): Promise<Service> => {
+  const { config, log, metrics } = deps
+  const closer = createCloser()
+  try {
+    const registry = registryOf(config, log)
+    const makeDeps = await makeDepsOf(deps, registry)
+    const redis = await createRedis({ config: config.redis, log })
+    closer.add(() => redis.close())
+    const store = createObservedStore(redis, config.topics.prefix)
+    const queue = await openRetrainingQueue(deps)
+    closer.add(() => queue.close())
+    await queue.schedule(config.retraining.cron, { trigger: 'the clock' })
+    const worker = createSoloWorker<unknown, RetrainingResult>({
+      ...placeOf(deps),
+      run: async (job, signal) => {
+        log.info({ job: job.id }, 'retraining')
+        const result = await retrainOnce(job, signal, {
+          config: config.retraining,
+          registry,
+          store,
+          make: (trigger, progress, stop) => makeChallenger(makeDeps, trigger, progress, stop),
+          inForce: async () => (await championOf(registry)).manifest.version,
+          log,
+        })
+        metrics.retrainings.inc({ outcome: result.outcome })
+        return result
+      },
+      onFailed: (id, error) => {
+        metrics.retrainings.inc({ outcome: 'failed' })
+        log.error({ job: id, problem: error.message }, 'a retraining failed')
+      },
+    })
+    closer.add(() => worker.close())
+    closer.add(watchDrift(deps, { queue, registry, store }))
+    const { failed } = createFailure()
+    return {
+      name: 'retrain',
+      failed,
+      check: async () => {
+        const problem = await queue.problem()
+        return [{ name: 'redis (retrain)', ...(problem === undefined ? {} : { problem }) }]
+      },
+      close: () => closer.close(),
+    }
+  } catch (error) {
+    await closer.close()
+    throw error
+  }
+}
