@@ -10,7 +10,7 @@ const SCANNING = 8
 /**
  * Whether a model may learn from an event: its entity is not, just before it, guessing passwords or scanning ports. A model
  * takes for usual what it has learnt from, and to these two every machine that faces the internet is used. So they are
- * left out by what they are, however common: docs/decisions/0009 says why.
+ * left out by what they are, however common: docs/decisions/0010 says why.
  */
 export const isUsual = ({ event, before }: Observation): boolean => {
   if (before === null) return true
