@@ -65,7 +65,9 @@ export const serveChampion = async (deps: ChampionDeps): Promise<Champion> => {
   let passedOver: string | undefined
 
   const openModel = async (model: TrainedModel, sequence: number, published?: number): Promise<Opened> => {
+    const started = performance.now()
     const detector = await open({ ...model, explainFrom })
+    log.info({ version: model.manifest.version, ms: Math.round(performance.now() - started) }, 'model opened')
     return { detector, sequence, published, users: 0, replaced: false }
   }
 
