@@ -41,6 +41,9 @@ describe('toKafkaError', () => {
       'NS_SERVICE_UNREACHABLE',
     )
     expect(toKafkaError(wrapped(named('KafkaJSSASLAuthenticationError')), 'x').code).toBe('NS_KAFKA_REFUSED')
+    const lost = new Error('Broker not connected')
+    expect(toKafkaError(lost, 'x').code).toBe('NS_SERVICE_UNREACHABLE')
+    expect(toKafkaError(wrapped(lost), 'x').code).toBe('NS_SERVICE_UNREACHABLE')
     expect(toKafkaError(new TypeError('x is not a function'), 'x').code).toBe('NS_INTERNAL')
     expect(toKafkaError('text', 'x').code).toBe('NS_INTERNAL')
   })

@@ -45,6 +45,9 @@ const CONNECTION_NAMES = new Set([
   'KafkaJSLockTimeout',
 ])
 
+/** What kafkajs throws, as a bare Error, when a connection was lost between the choice of a broker and a request to it. */
+const NOT_CONNECTED = 'Broker not connected'
+
 /**
  * The chain of an error from the outside in: kafkajs wraps what happened in `KafkaJSNumberOfRetriesExceeded` and
  * `KafkaJSNonRetriableError`, and an aggregate holds several.
@@ -74,6 +77,7 @@ const codeFor = (chain: readonly KafkaErrorShape[]): ErrorCode => {
   if (chain.some(each => each.name === 'KafkaJSSASLAuthenticationError')) return 'NS_KAFKA_REFUSED'
   if (chain.some(each => CONNECTION_NAMES.has(each.name))) return 'NS_SERVICE_UNREACHABLE'
   const [root] = chain.slice(-1)
+  if (root?.message === NOT_CONNECTED) return 'NS_SERVICE_UNREACHABLE'
   if (types.includes('UNKNOWN')) return 'NS_SERVICE_UNREACHABLE'
   if (root?.name.startsWith('KafkaJS') && root.retriable === true) return 'NS_SERVICE_UNREACHABLE'
   return 'NS_INTERNAL'
