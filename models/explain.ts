@@ -16,12 +16,15 @@ const sumOf = (amounts: ArrayLike<number>): number => {
   return total
 }
 
-/** The ones that are worth a name, largest share first. */
-const largest = (contributions: readonly Contribution[]): Contribution[] =>
-  contributions
-    .filter(({ share }) => share >= SMALLEST_SHARE)
-    .toSorted((a, b) => b.share - a.share)
-    .slice(0, NAMED)
+/** Places of the amounts that are worth a name, the largest first. */
+const worthNaming = (amounts: ArrayLike<number>, total: number): number[] => {
+  const places: number[] = []
+  for (let i = 0; i < amounts.length; i++) {
+    const amount = amounts[i] ?? 0
+    if (amount > 0 && amount >= total * SMALLEST_SHARE) places.push(i)
+  }
+  return places.sort((a, b) => (amounts[b] ?? 0) - (amounts[a] ?? 0)).slice(0, NAMED)
+}
 
 /**
  * The features that made a score, largest share first: at most five, each with its value, the range expected of it and
@@ -34,17 +37,23 @@ export const contributionsOf = (
 ): Contribution[] => {
   const total = sumOf(amounts)
   const { low, high } = manifest.expected
-  return largest(
-    manifest.features.map((feature, i) => ({
-      feature,
-      value: rounded(values[i] ?? 0),
-      share: rounded((amounts[i] ?? 0) / total),
-      expectedLow: low[i] ?? null,
-      expectedHigh: high[i] ?? null,
-      eventsAgo: 0,
-    })),
-  )
+  // Rounding is dear, and done for those alone that are named.
+  return worthNaming(amounts, total).map(i => ({
+    feature: manifest.features[i] ?? '',
+    value: rounded(values[i] ?? 0),
+    share: rounded((amounts[i] ?? 0) / total),
+    expectedLow: low[i] ?? null,
+    expectedHigh: high[i] ?? null,
+    eventsAgo: 0,
+  }))
 }
+
+/** The ones that are worth a name, largest share first. */
+const largest = (contributions: readonly Contribution[]): Contribution[] =>
+  contributions
+    .filter(({ share }) => share >= SMALLEST_SHARE)
+    .toSorted((a, b) => b.share - a.share)
+    .slice(0, NAMED)
 
 /** The columns of a window, and the range expected of each. */
 export interface WindowColumns {
