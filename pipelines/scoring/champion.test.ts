@@ -63,8 +63,12 @@ const createWorld = () => {
   }
   const closed: string[] = []
   const broken = new Map<string, SentinelError>()
+  const slow = new Map<string, Promise<void>>()
+  const opening: string[] = []
   const metrics = createMetrics()
   const open = async ({ manifest }: OnnxDetectorDeps) => {
+    opening.push(manifest.version)
+    await slow.get(manifest.version)
     const error = broken.get(manifest.version)
     if (error !== undefined) throw error
     const detector = createMemoryDetector({ manifest })
@@ -76,7 +80,7 @@ const createWorld = () => {
   }
   const serve = () =>
     serveChampion({ registry, shipped: makeModel('shipped'), log: silentLog(), metrics, open })
-  return { publish, promote, serve, closed, broken, metrics }
+  return { publish, promote, serve, closed, broken, slow, opening, metrics }
 }
 
 const atWork = (champion: Champion) =>
@@ -120,6 +124,23 @@ describe('the champion at work', () => {
     expect(await using).toEqual([])
     expect(closed).toEqual(['shipped'])
     await champion.close()
+  })
+
+  it('is opened beside the one at work, which goes on meanwhile, and the latest one wins', async () => {
+    const { serve, publish, promote, slow, opening, closed } = createWorld()
+    const champion = await serve()
+    const opened = Promise.withResolvers<void>()
+    slow.set('a', opened.promise)
+    publish('a')
+    promote('a')
+    await until(async () => opening.includes('a'))
+    publish('b')
+    promote('b')
+    for (let batch = 0; batch < 5; batch++) expect(await atWork(champion)).toEqual(['shipped', 1])
+    opened.resolve()
+    await until(async () => (await atWork(champion))[0] === 'b')
+    await champion.close()
+    expect(closed).toEqual(['shipped', 'a', 'b'])
   })
 
   it('that is refused leaves the one before it in force, with the reason, also after a restart', async () => {
