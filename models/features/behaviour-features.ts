@@ -10,8 +10,10 @@ type Counter = {
 }[keyof Behaviour]
 
 /** What is left of a counter at the event's time; before its first event an entity has done nothing. */
-const remaining = ({ before }: View, counter: Counter, left: number): number =>
-  before === null ? 0 : Math.log1p(Math.max(0, before[counter]) * left)
+const remaining = ({ before }: View, counter: Counter, left: number): number => {
+  const count = before === null ? 0 : before[counter]
+  return count > 0 ? Math.log1p(count * left) : 0
+}
 
 /** The features of a counter that is kept with half-lives of a minute and an hour, and for some of a day. */
 const windows = (name: string, what: string, fast: Counter, slow: Counter, day?: Counter): Feature[] => {
