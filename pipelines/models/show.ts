@@ -1,5 +1,5 @@
 import type { HeldModel } from '../../models/registry/ledger.ts'
-import type { Pointer, Role } from '../../models/registry/records.ts'
+import type { ModelRecord, Pointer, Role } from '../../models/registry/records.ts'
 import type { RegistryView } from './registry.ts'
 
 const ROLES: readonly Role[] = ['champion', 'challenger']
@@ -63,6 +63,18 @@ export const modelJson = (view: RegistryView, model: HeldModel): string => {
 const pointerLine = ({ role, sequence, at, reason, back }: Pointer): string =>
   `${role} since ${timeOf(at)}, sequence ${sequence}${back ? ', by a step back' : ''}: ${reason}`
 
+/** How a model was made: of one that is not ours that is what its manifest says. */
+const madeLines = ({ manifest, window }: ModelRecord): string[] => {
+  const { foreign, calibration, rows, seed } = manifest
+  const span = window === null ? '' : `, ${timeOf(window.from)} to ${timeOf(window.to)}`
+  return [
+    foreign === undefined ? `trained on ${rows} rows${span}, seed ${seed}` : `made by ${foreign.origin}`,
+    ...(foreign !== undefined && calibration.rows === 0
+      ? ['not calibrated: its threshold is no budget of false alerts']
+      : [`calibrated on ${calibration.rows} rows: one usual event in ${calibration.budget} is a threat`]),
+  ]
+}
+
 /** All that the registry says of one version, a line each; `refused` is why it cannot be served. */
 export const modelLines = (view: RegistryView, model: HeldModel, refused: string | undefined): string[] => {
   const { version, record } = model
@@ -72,7 +84,7 @@ export const modelLines = (view: RegistryView, model: HeldModel, refused: string
   })
   const verdict = refused === undefined ? 'it can be served' : `refused: ${refused}`
   if (record === undefined) return [version, ...pointers, verdict]
-  const { manifest, window, metrics, parent, report } = record
+  const { manifest, metrics, parent, report } = record
   const { medium, high, critical } = manifest.severities
   return [
     version,
@@ -80,8 +92,7 @@ export const modelLines = (view: RegistryView, model: HeldModel, refused: string
     verdict,
     `published ${timeOf(record.published)}, ${record.size} bytes in ${record.chunks} records`,
     `parent ${parent ?? 'none'}`,
-    `trained on ${manifest.rows} rows${window === null ? '' : `, ${timeOf(window.from)} to ${timeOf(window.to)}`}, seed ${manifest.seed}`,
-    `calibrated on ${manifest.calibration.rows} rows: one usual event in ${manifest.calibration.budget} is a threat`,
+    ...madeLines(record),
     `threshold ${manifest.threshold}; medium ${medium}, high ${high}, critical ${critical}`,
     `models ${manifest.models.join(', ')}; layout ${manifest.layout}`,
     `features ${manifest.features.length}, hash ${manifest.featureHash}`,

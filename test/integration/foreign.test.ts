@@ -124,6 +124,7 @@ describe('netsentinel models import of a foreign model', () => {
     const shown = await cli('models', 'show', 'windows-1')
     expect(shown.output).toMatch(/it can be served/)
     expect(shown.output).toMatch(/layout window/)
+    expect(shown.output).toMatch(/made by a test\nnot calibrated/)
     const wrong = { ...MANIFEST, version: 'windows-2', outputs: { score: 'pred_score' } }
     const refused = await cli(
       'models',
