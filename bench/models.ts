@@ -1,4 +1,5 @@
 import { cpus } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { FEATURE_COUNT, featureRows } from '../models/features/features.ts'
 import { observe } from '../models/features/observe.ts'
@@ -90,12 +91,41 @@ row(
 const window = new Float32Array(25_000 * FEATURE_COUNT)
 for (let at = 0; at < window.length; at += values.length)
   window.set(values.subarray(0, Math.min(values.length, window.length - at)), at)
-for (const threads of [1, 2]) {
-  const started = performance.now()
-  await trainInThreads(
+const retrain = (threads: number) =>
+  trainInThreads(
     { values: window, rows: 25_000, features: FEATURE_COUNT },
     { version: 'bench', sequence: 1, seed: 1, contaminated: true, threads },
   )
+for (const threads of [1, 2]) {
+  const started = performance.now()
+  await retrain(threads)
   const seconds = ((performance.now() - started) / 1000).toFixed(1)
   row(`retraining on 25,000 rows, trimmed, threads: ${threads}`, `${seconds} s`)
 }
+
+/** Rows a second through `analyze` until some work has ended. */
+const paceUntil = async (work: Promise<unknown>): Promise<number> => {
+  const scorer = await createOnnxDetector(model)
+  let isOver = false
+  const ended = work.finally(() => {
+    isOver = true
+  })
+  const started = performance.now()
+  let rows = 0
+  while (!isOver) {
+    await scorer.analyze(observations)
+    rows += observations.length
+  }
+  const seconds = (performance.now() - started) / 1000
+  await scorer.close()
+  await ended
+  return rows / seconds
+}
+
+const alone = await paceUntil(sleep(3_000))
+const beside = await paceUntil(retrain(1))
+const kept = ((100 * beside) / alone).toFixed(0)
+row(
+  'rows a second while one thread retrains',
+  `${beside.toFixed(0)} of ${alone.toFixed(0)} alone (${kept} %)`,
+)
