@@ -26,8 +26,13 @@ const linesOf = (log: string): LogLine[] =>
 const timeOf = ({ time = 0 }: LogLine): number => (typeof time === 'number' ? time : Date.parse(time))
 
 /** Works through a backlog of so many entities, then starts a scorer anew, which has to read all of them back. */
-export const memoryWith = async (bed: Bed, entities: number, events: number): Promise<MemoryResult> => {
-  const pipeline = await bed.pipeline()
+export const memoryWith = async (
+  bed: Bed,
+  entities: number,
+  events: number,
+  threshold: number,
+): Promise<MemoryResult> => {
+  const pipeline = await bed.pipeline({ env: { SCORING_THRESHOLD: String(threshold) } })
   await feedEvents(pipeline, openCanaryLines({ events, entities }))
   const { peakMb } = await workThrough(scoringOf(pipeline, events, bed.brokerPid))
   const again = startStage('score', { ...pipeline.env, LOG_LEVEL: 'info' })

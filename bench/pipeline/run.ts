@@ -134,7 +134,7 @@ try {
   }
   if (parts.includes('memory')) {
     note('100,000 entities …')
-    const result = await memoryWith(bed, 100_000, quick ? 300_000 : 1_000_000)
+    const result = await memoryWith(bed, 100_000, quick ? 300_000 : 1_000_000, threshold)
     const seconds = `${result.restoreSeconds.toFixed(1)} s`
     print(
       table(

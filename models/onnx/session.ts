@@ -6,6 +6,12 @@ import type { Reply, Request, Scored } from './worker-loop.ts'
 /** Rows of a run, made up with zeros where there are fewer: for a tree ensemble larger runs are hardly faster. */
 const BATCH_ROWS = 64
 
+/**
+ * Memory of the worker's own JavaScript, in MB. It holds buffers that come and go; without a bound it keeps as much young
+ * memory as the process, which sees far more objects. The model is outside of it.
+ */
+const LIMITS = { maxYoungGenerationSizeMb: 6, maxOldGenerationSizeMb: 128 }
+
 /** How to open a model. */
 export interface SessionOptions extends Omit<WorkerOptions, 'batchRows'> {
   readonly batchRows?: number
@@ -39,7 +45,7 @@ export const createSession = (options: SessionOptions): Promise<Session> => {
 
 /** Opens a model in a worker of this source, which is given `workerData`. Rejects with NS_MODEL_REFUSED and its reason. */
 export const openWorker = async (source: URL, workerData: object): Promise<Session> => {
-  const worker = new Worker(source, { workerData })
+  const worker = new Worker(source, { workerData, resourceLimits: LIMITS })
   const pending = new Map<number, Waiting>()
   const started = Promise.withResolvers<void>()
   const ended = Promise.withResolvers<void>()
