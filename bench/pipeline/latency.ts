@@ -18,7 +18,8 @@ export interface LatencyResult {
 }
 
 const TICK_MS = 10
-const WARM_UP_S = 6
+/** A broker's JVM compiles for about so long after it has started. */
+const WARM_UP_S = 30
 
 const percentile = (sorted: readonly number[], share: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN
