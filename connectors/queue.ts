@@ -1,17 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Job as BullJob, Queue, UnrecoverableError, Worker } from 'bullmq'
-import type { SectionValues } from '../runtime/config.ts'
-import { messageOf, SentinelError, toSentinelError } from '../runtime/errors.ts'
+import { toSentinelError } from '../runtime/errors.ts'
 import type { Log } from '../runtime/log.ts'
-import { createQueueConnection, type redisConfig } from './redis.ts'
-
-/** Where a queue is. The two ends of one queue have the same. */
-export interface QueuePlace {
-  readonly redis: SectionValues<typeof redisConfig>
-  /** Put before every key: systems that share one Redis have prefixes of their own. */
-  readonly prefix: string
-  readonly name: string
-}
+import { connectionLog, HOLD, keyPrefix, openAdder, type QueuePlace } from './queue-connection.ts'
+import { createQueueConnection, reached } from './redis.ts'
 
 /** How long a job is tried, and what is kept of it. */
 interface QueueOptions extends QueuePlace {
@@ -49,29 +41,10 @@ const KEPT_JOBS = 10_000
 const DELAYED_JOBS_SEEN = 1_000
 const PENDING = ['waiting', 'active', 'delayed'] as const
 
-/** BullMQ reads a colon as a separator of its keys. */
-const keyPrefix = (prefix: string): string => `${prefix}netsentinel`
-
-const reached = async <T>(work: Promise<T>): Promise<T> => {
-  try {
-    return await work
-  } catch (cause) {
-    throw new SentinelError('NS_SERVICE_UNREACHABLE', `Redis: ${messageOf(cause)}`, { cause })
-  }
-}
-
 /** Opens a queue to add jobs to. Resolves when Redis has answered; throws NS_SERVICE_UNREACHABLE when it does not. */
 export const createQueue = async <T>(options: QueueOptions): Promise<JobQueue<T>> => {
-  const { name, log } = options
-  const { client, disconnect } = createQueueConnection(options.redis, 'adder')
-  const complain = connectionLog(log, `queue ${name}`)
-  client.on('error', complain.error).on('ready', complain.ready)
-  try {
-    await reached(client.connect())
-  } catch (error) {
-    disconnect()
-    throw error
-  }
+  const { name } = options
+  const { client, complain, problem, disconnect } = await openAdder(options)
   const kept = { age: Math.ceil(options.keptMs / 1000), count: KEPT_JOBS }
   const queue = new Queue<unknown, void, string>(name, {
     connection: client,
@@ -102,14 +75,7 @@ export const createQueue = async <T>(options: QueueOptions): Promise<JobQueue<T>
       const jobs = Object.values(counts).reduce((sum, count) => sum + count, 0)
       return { jobs, oldest: times.length === 0 ? undefined : Math.min(...times) }
     },
-    problem: async () => {
-      try {
-        await client.ping()
-        return undefined
-      } catch (error) {
-        return messageOf(error)
-      }
-    },
+    problem,
     close: async () => {
       disconnect()
       await queue.close()
@@ -144,9 +110,6 @@ interface WorkerOptions<T> extends QueuePlace {
   readonly firstWaitMs?: number
 }
 
-/** A process that is killed while it works on a job holds it for this long, in ms. */
-const LOCK_MS = 15_000
-const STALL_CHECK_MS = 5_000
 const GRACE_MS = 5_000
 /** How long Redis may take, at closing, to take note of what was done, in ms. */
 const NOTE_MS = 2_000
@@ -184,22 +147,6 @@ const jobOf = <T>({ id, data, attemptsMade }: BullJob<T, void, string>, done: nu
   attempt: attemptsMade + 1 - done,
 })
 
-/** Logs what goes wrong with a connection when it changes, where the client reports it at each attempt to connect. */
-const connectionLog = (log: Log, what: string) => {
-  let last: string | undefined
-  return {
-    error: (error: unknown) => {
-      const problem = messageOf(error)
-      if (problem !== last) log.warn({ problem }, `${what}: trouble with redis`)
-      last = problem
-    },
-    ready: () => {
-      if (last !== undefined) log.info(`${what}: redis is back`)
-      last = undefined
-    },
-  }
-}
-
 /** The end of a queue that does the jobs. */
 export interface JobWorker {
   /** Takes no further job, and resolves when those in hand have ended; after 5 s their signal aborts. */
@@ -232,8 +179,7 @@ export const createWorker = <T>(options: WorkerOptions<T>): JobWorker => {
       connection: client,
       prefix: keyPrefix(options.prefix),
       concurrency: options.concurrency,
-      lockDuration: LOCK_MS,
-      stalledInterval: STALL_CHECK_MS,
+      ...HOLD,
       maxStalledCount: STALLS,
       settings: {
         backoffStrategy: (attempt, _type, error) => {

@@ -184,7 +184,8 @@ export const createQueueConnection = (
 const unreachable = (cause: unknown): SentinelError =>
   new SentinelError('NS_SERVICE_UNREACHABLE', `Redis: ${messageOf(cause)}`, { cause })
 
-const reached = async <T>(command: Promise<T>): Promise<T> => {
+/** What a command gives. Throws NS_SERVICE_UNREACHABLE for whatever it fails with. */
+export const reached = async <T>(command: Promise<T>): Promise<T> => {
   try {
     return await command
   } catch (cause) {

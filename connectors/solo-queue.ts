@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Job as BullJob, Queue, UnrecoverableError, Worker } from 'bullmq'
-import { messageOf, SentinelError, toSentinelError } from '../runtime/errors.ts'
+import { SentinelError, toSentinelError } from '../runtime/errors.ts'
 import type { Log } from '../runtime/log.ts'
-import type { QueuePlace } from './queue.ts'
-import { createQueueConnection } from './redis.ts'
+import { connectionLog, HOLD, keyPrefix, openAdder, type QueuePlace } from './queue-connection.ts'
+import { createQueueConnection, reached } from './redis.ts'
 
 /** How far a job has come. */
 export interface SoloProgress {
@@ -50,24 +50,8 @@ export interface SoloJob<T> {
 const KEPT = { count: 100 }
 const SCHEDULER = 'schedule'
 const FOLLOW_MS = 250
-/** A process that is killed while it works on a job holds it for this long, in ms. */
-const LOCK_MS = 15_000
-const STALL_CHECK_MS = 5_000
 /** How often a job may be taken from a killed process before it is given up. */
 const STALLS = 10
-
-const keyPrefix = (prefix: string): string => `${prefix}netsentinel`
-
-const reached = async <T>(work: Promise<T>): Promise<T> => {
-  try {
-    return await work
-  } catch (cause) {
-    throw new SentinelError('NS_SERVICE_UNREACHABLE', `Redis: ${messageOf(cause)}`, { cause })
-  }
-}
-
-const complaintsTo = (log: Log, what: string) => (error: unknown) =>
-  log.warn({ problem: messageOf(error) }, `${what}: trouble with redis`)
 
 const isProgress = (value: unknown): value is SoloProgress =>
   typeof value === 'object' && value !== null && 'phase' in value && 'done' in value
@@ -79,21 +63,13 @@ const isProgress = (value: unknown): value is SoloProgress =>
 export const createSoloQueue = async <T, R>(
   place: QueuePlace & { readonly log: Log },
 ): Promise<SoloQueue<T, R>> => {
-  const { client, disconnect } = createQueueConnection(place.redis, 'adder')
-  const complain = complaintsTo(place.log, `queue ${place.name}`)
-  client.on('error', complain)
-  try {
-    await reached(client.connect())
-  } catch (error) {
-    disconnect()
-    throw error
-  }
+  const { client, complain, problem, disconnect } = await openAdder(place)
   const queue = new Queue<unknown, unknown, string>(place.name, {
     connection: client,
     prefix: keyPrefix(place.prefix),
     defaultJobOptions: { removeOnComplete: KEPT, removeOnFail: KEPT, stackTraceLimit: 1 },
   })
-  queue.on('error', complain)
+  queue.on('error', complain.error)
   try {
     await reached(queue.setGlobalConcurrency(1))
   } catch (error) {
@@ -138,14 +114,7 @@ export const createSoloQueue = async <T, R>(
         await sleep(FOLLOW_MS)
       }
     },
-    problem: async () => {
-      try {
-        await client.ping()
-        return undefined
-      } catch (error) {
-        return messageOf(error)
-      }
-    },
+    problem,
     close: async () => {
       disconnect()
       await queue.close()
@@ -166,14 +135,14 @@ interface SoloWorkerOptions<T, R> extends QueuePlace {
 /** Starts doing the jobs of a queue. While Redis is away it waits. `close` ends the job in hand. */
 export const createSoloWorker = <T, R>(options: SoloWorkerOptions<T, R>): { close(): Promise<void> } => {
   const { client, disconnect } = createQueueConnection(options.redis, 'worker')
-  const complain = complaintsTo(options.log, `worker of ${options.name}`)
+  const complain = connectionLog(options.log, `worker of ${options.name}`)
   const closing = new AbortController()
   const inHand = new Set<Promise<R>>()
   const worker = new Worker<T, R, string>(
     options.name,
     async job => {
       const tell = (progress: SoloProgress) => {
-        job.updateProgress({ ...progress }).catch((error: unknown) => complain(error))
+        job.updateProgress({ ...progress }).catch(complain.error)
       }
       const work = options.run(
         {
@@ -200,12 +169,12 @@ export const createSoloWorker = <T, R>(options: SoloWorkerOptions<T, R>): { clos
       connection: client,
       prefix: keyPrefix(options.prefix),
       concurrency: 1,
-      lockDuration: LOCK_MS,
-      stalledInterval: STALL_CHECK_MS,
+      ...HOLD,
       maxStalledCount: STALLS,
     },
   )
-  worker.on('error', complain)
+  worker.on('error', complain.error)
+  worker.on('ready', complain.ready)
   worker.on('failed', (job, error) => options.onFailed(job?.id ?? '', error))
   return {
     close: async () => {
