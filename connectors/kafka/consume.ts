@@ -6,7 +6,7 @@ import type { Log } from '../../runtime/log.ts'
 import { checkKafka, partitionCount } from './admin.ts'
 import { createCoPartitionAssigner } from './assigner.ts'
 import type { Kafka } from './client.ts'
-import { watchConsumer, withHeartbeat } from './consumer.ts'
+import { startConsumer, watchConsumer, withHeartbeat } from './consumer.ts'
 import { toKafkaError } from './errors.ts'
 import { createPositions } from './positions.ts'
 import { toInputRecords } from './records.ts'
@@ -118,11 +118,7 @@ export const consumeEach = async (options: ConsumeOptions): Promise<Service> => 
   }
 
   try {
-    await consumer.connect()
-    await consumer.subscribe({ topics: [...topics], fromBeginning: true })
-    await consumer.run({
-      autoCommit: false,
-      eachBatchAutoResolve: false,
+    await startConsumer(consumer, topics, {
       partitionsConsumedConcurrently: Math.max(1, ...counts.map(([, count]) => count)),
       eachBatch,
     })

@@ -138,3 +138,14 @@ export const withHeartbeat = async <T>(
     clearInterval(timer)
   }
 }
+
+/** Has a consumer read topics from their beginning; offsets are resolved and committed by whoever takes the batches. */
+export const startConsumer = async (
+  consumer: Consumer,
+  topics: readonly string[],
+  run: Pick<Parameters<Consumer['run']>[0] & object, 'eachBatch' | 'partitionsConsumedConcurrently'>,
+) => {
+  await consumer.connect()
+  await consumer.subscribe({ topics: [...topics], fromBeginning: true })
+  await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, ...run })
+}

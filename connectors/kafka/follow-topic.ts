@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { type Check, createCloser, createFailure, type Service } from '../../runtime/lifecycle.ts'
 import type { Log } from '../../runtime/log.ts'
-import { partitionCount } from './admin.ts'
+import { topicOffsets } from './admin.ts'
 import type { Kafka } from './client.ts'
-import { watchConsumer, withHeartbeat } from './consumer.ts'
+import { startConsumer, watchConsumer, withHeartbeat } from './consumer.ts'
 import { toKafkaError } from './errors.ts'
 import { createPositions } from './positions.ts'
 import { toInputRecords } from './records.ts'
@@ -36,14 +36,11 @@ export const followTopic = async (options: FollowTopicOptions): Promise<Followed
   const group = `netsentinel-read-${randomUUID()}`
   const { failed, fail } = createFailure()
   const closer = createCloser()
-  const [[, count] = ['', 0]] = await partitionCount(kafka, [topic])
-  const nexts = new Map<number, number>()
+  const offsets = await topicOffsets(kafka, topic)
+  const nexts = new Map(offsets.map(({ partition, low }) => [partition, low]))
   const waiting = new Set<() => void>()
   const positions = createPositions(kafka)
   closer.add(() => positions.close())
-  for (let partition = 0; partition < count; partition++) {
-    nexts.set(partition, (await positions.range(topic, partition)).low)
-  }
   const consumer = kafka.consumer({ groupId: group })
   const progress = (partition: number, next: number) => {
     nexts.set(partition, next)
@@ -63,11 +60,10 @@ export const followTopic = async (options: FollowTopicOptions): Promise<Followed
   closer.add(() => watch.close())
 
   const caughtUp = async () => {
-    const ends = new Map<number, number>()
-    for (const partition of nexts.keys()) ends.set(partition, (await positions.range(topic, partition)).high)
+    const ends = await topicOffsets(kafka, topic)
     const { promise, resolve } = Promise.withResolvers<void>()
     const look = () => {
-      if ([...ends].every(([partition, end]) => (nexts.get(partition) ?? 0) >= end)) resolve()
+      if (ends.every(({ partition, high }) => (nexts.get(partition) ?? 0) >= high)) resolve()
     }
     waiting.add(look)
     try {
@@ -79,11 +75,7 @@ export const followTopic = async (options: FollowTopicOptions): Promise<Followed
   }
 
   try {
-    await consumer.connect()
-    await consumer.subscribe({ topics: [topic], fromBeginning: true })
-    await consumer.run({
-      autoCommit: false,
-      eachBatchAutoResolve: false,
+    await startConsumer(consumer, [topic], {
       eachBatch: async ({ batch, resolveOffset, heartbeat }) => {
         const last = batch.messages.at(-1)
         if (last === undefined) return

@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream'
 import { silentLog } from '../../runtime/log.ts'
 import { topicOffsets } from './admin.ts'
 import type { Kafka } from './client.ts'
-import { watchConsumer, withHeartbeat } from './consumer.ts'
+import { startConsumer, watchConsumer, withHeartbeat } from './consumer.ts'
 import { toKafkaError } from './errors.ts'
 import { createPositions } from './positions.ts'
 import { toInputRecords } from './records.ts'
@@ -69,11 +69,7 @@ export const readTopic = async (options: ReadTopicOptions): Promise<void> => {
     filtered: (_, partition, next) => progress(partition, next),
   })
   try {
-    await consumer.connect()
-    await consumer.subscribe({ topics: [topic], fromBeginning: true })
-    await consumer.run({
-      autoCommit: false,
-      eachBatchAutoResolve: false,
+    await startConsumer(consumer, [topic], {
       eachBatch: async ({ batch, resolveOffset, heartbeat }) => {
         const end = ends.get(batch.partition)
         const last = batch.messages.at(-1)

@@ -1,4 +1,4 @@
-import type { Consumer, EachBatchPayload } from 'kafkajs'
+import type { EachBatchPayload } from 'kafkajs'
 import { SentinelError } from '../../runtime/errors.ts'
 import { type Check, createCloser, createFailure, type Service } from '../../runtime/lifecycle.ts'
 import type { Log } from '../../runtime/log.ts'
@@ -6,7 +6,7 @@ import type { Metrics } from '../../runtime/metrics.ts'
 import { checkKafka, partitionCount } from './admin.ts'
 import { createCoPartitionAssigner } from './assigner.ts'
 import type { Kafka } from './client.ts'
-import { watchConsumer, withHeartbeat } from './consumer.ts'
+import { startConsumer, watchConsumer, withHeartbeat } from './consumer.ts'
 import { createFlow } from './flow.ts'
 import { inputsOf } from './inputs.ts'
 import { createPartition, type OwnedPartition } from './partition.ts'
@@ -134,16 +134,6 @@ export const runStage = async ({ kafka, stage, log: parent, metrics }: RunStageD
     return [{ name: `kafka (${stage.name})`, ...(problem === undefined ? {} : { problem }) }]
   }
   return { name: stage.name, check, failed, close: () => closer.close() }
-}
-
-const startConsumer = async (
-  consumer: Consumer,
-  topics: readonly string[],
-  run: Pick<Parameters<Consumer['run']>[0] & object, 'eachBatch' | 'partitionsConsumedConcurrently'>,
-) => {
-  await consumer.connect()
-  await consumer.subscribe({ topics: [...topics], fromBeginning: true })
-  await consumer.run({ autoCommit: false, eachBatchAutoResolve: false, ...run })
 }
 
 const countPartitions = async (kafka: Kafka, topics: readonly string[]): Promise<number> => {
