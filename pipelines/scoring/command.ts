@@ -9,6 +9,7 @@ import { createCloser, type Service } from '../../runtime/lifecycle.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Metrics } from '../../runtime/metrics.ts'
 import { type ModelsConfig, registryOf } from '../models/open.ts'
+import type { ModelRegistry } from '../models/registry.ts'
 import { assembleScoring, type ScoringConfig } from './assemble.ts'
 import { serveChampion } from './champion.ts'
 import { createObservedStore } from './observed.ts'
@@ -27,10 +28,13 @@ interface ScoringDeps {
 }
 
 /** Opens the shadow as the configuration has it. Redis need not be there: what is seen is then shown as metrics only. */
-const openShadow = async ({ config, log, metrics }: ScoringDeps): Promise<Shadow> => {
+const openShadow = async (
+  { config, log, metrics }: ScoringDeps,
+  registry: ModelRegistry,
+): Promise<Shadow> => {
   const redis = await createRedis({ config: config.redis, log, mayBeAway: true })
   const shadow = await startShadow({
-    registry: registryOf(config, log),
+    registry,
     store: createObservedStore(redis, config.topics.prefix),
     log,
     metrics,
@@ -50,16 +54,17 @@ const openShadow = async ({ config, log, metrics }: ScoringDeps): Promise<Shadow
  */
 export const startScoring = async ({ config, log, metrics }: ScoringDeps): Promise<Service> => {
   const closer = createCloser()
+  const registry = registryOf(config, log)
   try {
     const champion = await serveChampion({
-      registry: registryOf(config, log),
+      registry,
       shipped: loadBaseline(),
       explainFrom: config.scoring.threshold,
       log,
       metrics,
     })
     closer.add(() => champion.close())
-    const shadow = await openShadow({ config, log, metrics })
+    const shadow = await openShadow({ config, log, metrics }, registry)
     closer.add(() => shadow.close())
     const { stage } = await assembleScoring({ config, models: champion, shadow })
     const service = await runStage({ kafka: createKafka({ config: config.kafka, log }), stage, log, metrics })
