@@ -3,7 +3,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { SentinelError } from '../../runtime/errors.ts'
 import type { ForeignForm } from '../foreign/form.ts'
 import { own, type RunOutputs } from '../foreign/outputs.ts'
-import { type Scored, serve } from './worker-loop.ts'
+import { ONE_THREAD, type Scored, serve } from './worker-loop.ts'
 
 /** What the worker is started with. */
 export interface ForeignWorkerOptions {
@@ -28,12 +28,7 @@ const shape = {
 const refuse = (reason: string) => new SentinelError('NS_MODEL_REFUSED', reason)
 
 const open = async (): Promise<InferenceSession> => {
-  const session = await InferenceSession.create(onnx, {
-    intraOpNumThreads: 1,
-    interOpNumThreads: 1,
-    executionMode: 'sequential',
-    logSeverityLevel: 3,
-  })
+  const session = await InferenceSession.create(onnx, ONE_THREAD)
   const { inputMetadata, outputNames } = session
   const missing = fetches.filter(name => !outputNames.includes(name))
   if (missing.length > 0)

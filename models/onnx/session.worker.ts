@@ -1,7 +1,7 @@
 import { workerData } from 'node:worker_threads'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { SentinelError } from '../../runtime/errors.ts'
-import { type Scored, serve } from './worker-loop.ts'
+import { ONE_THREAD, type Scored, serve } from './worker-loop.ts'
 
 /** What the worker is started with. */
 export interface WorkerOptions {
@@ -22,12 +22,7 @@ const options = workerData as WorkerOptions
 const fetches = Object.values(options.outputs)
 
 const open = async (): Promise<InferenceSession> => {
-  const session = await InferenceSession.create(options.onnx, {
-    intraOpNumThreads: 1,
-    interOpNumThreads: 1,
-    executionMode: 'sequential',
-    logSeverityLevel: 3,
-  })
+  const session = await InferenceSession.create(options.onnx, ONE_THREAD)
   const missing = [
     ...[options.input].filter(name => !session.inputNames.includes(name)).map(name => `input ${name}`),
     ...fetches.filter(name => !session.outputNames.includes(name)).map(name => `output ${name}`),

@@ -1,6 +1,14 @@
 import { parentPort } from 'node:worker_threads'
 import { messageOf, SentinelError } from '../../runtime/errors.ts'
 
+/** Options of a session in a worker, which has its own thread: the runtime makes no more. */
+export const ONE_THREAD = {
+  intraOpNumThreads: 1,
+  interOpNumThreads: 1,
+  executionMode: 'sequential',
+  logSeverityLevel: 3,
+} as const
+
 /** What a model says of rows. */
 export interface Scored {
   /** One a row. */
