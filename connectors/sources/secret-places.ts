@@ -25,10 +25,9 @@ const SECRET_KEYS: ReadonlySet<string> = new Set([
   'privatekey',
 ])
 
-const isSecretName = remembering((key: string) => SECRET_KEYS.has(key.toLowerCase().replace(/[^a-z]/g, '')))
-
 /** Whether the value of this field is a secret, in whatever case and punctuation: `VNC Password`, `api_key`. */
-export const isSecretKey = (key: string | undefined): boolean => key !== undefined && isSecretName(key)
+export const isSecretKey = (key: string | undefined): boolean =>
+  key !== undefined && SECRET_KEYS.has(key.toLowerCase().replace(/[^a-z]/g, ''))
 
 /**
  * Fields that hold what the sensor knows for sure, or the user name, which events show anyway. They stay as they are
