@@ -1,5 +1,5 @@
 import type { InputRecord } from '../connectors/kafka/stage.ts'
-import { isSentinelError } from '../runtime/errors.ts'
+import { isPoison } from '../runtime/errors.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import type { Alert, Threat } from '../schemas/generated.ts'
@@ -45,7 +45,7 @@ export const createRelay = (deps: RelayDeps): Relay => {
 
   /** Passes over a record that is at fault itself; any other error is thrown. */
   const pass = ({ topic, partition, offset }: InputRecord, error: unknown) => {
-    if (!isSentinelError(error) || error.outcome !== 'poison') throw error
+    if (!isPoison(error)) throw error
     metrics.undeliverable.inc({ code: error.code })
     log.error({ topic, partition, offset, code: error.code, problem: error.message }, 'record is not shown')
   }

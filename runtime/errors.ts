@@ -114,6 +114,10 @@ export class SentinelError extends Error {
 export const isSentinelError = (error: unknown, code?: ErrorCode): error is SentinelError =>
   error instanceof SentinelError && (code === undefined || error.code === code)
 
+/** Whether `error` is the fault of the data, so that its reader may go on without it. */
+export const isPoison = (error: unknown): error is SentinelError =>
+  isSentinelError(error) && error.outcome === 'poison'
+
 /** The message of anything thrown. */
 export const messageOf = (error: unknown): string =>
   // Unlike instanceof, this also knows errors of another realm: a vm context, as jest has them.

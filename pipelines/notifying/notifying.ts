@@ -3,7 +3,7 @@ import { type Notification, type Notifier, parseNotification } from '../../conne
 import { createQueue, createWorker, type JobQueue } from '../../connectors/queue.ts'
 import type { redisConfig } from '../../connectors/redis.ts'
 import type { SectionValues } from '../../runtime/config.ts'
-import { isSentinelError, messageOf } from '../../runtime/errors.ts'
+import { isPoison, messageOf } from '../../runtime/errors.ts'
 import { type Check, createCloser, type Service } from '../../runtime/lifecycle.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Metrics } from '../../runtime/metrics.ts'
@@ -81,7 +81,7 @@ export const startNotifying = async (deps: NotifyingDeps): Promise<Service> => {
       metrics.alertsPassed.inc({ decision })
       return isStale ? undefined : notification
     } catch (error) {
-      if (!isSentinelError(error) || error.outcome !== 'poison') throw error
+      if (!isPoison(error)) throw error
       metrics.alertsPassed.inc({ decision: 'undecodable' })
       log.error(
         { topic, partition, offset, code: error.code },

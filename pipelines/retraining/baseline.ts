@@ -4,7 +4,7 @@ import type { Observation, TrainedModel } from '../../models/detector.ts'
 import { contactOf } from '../../models/features/contacts.ts'
 import { observe } from '../../models/features/observe.ts'
 import { trainModel } from '../../models/trainers/train.ts'
-import { isSentinelError } from '../../runtime/errors.ts'
+import { isPoison } from '../../runtime/errors.ts'
 import type { Event } from '../../schemas/generated.ts'
 import { bundledCapture } from '../up/capture.ts'
 
@@ -26,7 +26,7 @@ export const captureEvents = async (): Promise<Event[]> => {
         events.push(...normalise(record.toString('utf8'), origin))
       } catch (error) {
         // What ingest would put among the dead letters is nothing to learn from.
-        if (!isSentinelError(error) || error.outcome !== 'poison') throw error
+        if (!isPoison(error)) throw error
       }
     }
   }

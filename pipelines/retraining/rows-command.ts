@@ -6,7 +6,7 @@ import { FEATURE_COUNT, featureHash, featureNames, writeFeatures } from '../../m
 import { advance } from '../../models/features/state.ts'
 import type { Command } from '../../runtime/command.ts'
 import type { SectionValues } from '../../runtime/config.ts'
-import { toSentinelError } from '../../runtime/errors.ts'
+import { isPoison } from '../../runtime/errors.ts'
 import { EXIT } from '../../runtime/lifecycle.ts'
 import type { Behaviour, Event } from '../../schemas/generated.ts'
 import { topicCatalogue, type topicsConfig } from '../../schemas/topics.ts'
@@ -47,7 +47,7 @@ export const rows: Command<RowsConfig> = {
       try {
         return value === null ? undefined : await codec.decode(value)
       } catch (error) {
-        if (toSentinelError(error).outcome !== 'poison') throw error
+        if (!isPoison(error)) throw error
         unreadable++
         return undefined
       }

@@ -3,7 +3,7 @@ import type { Kafka } from '../../connectors/kafka/client.ts'
 import { readTopic } from '../../connectors/kafka/read-topic.ts'
 import type { InputRecord } from '../../connectors/kafka/stage.ts'
 import type { Precision } from '../../models/evaluation/gates.ts'
-import { isSentinelError } from '../../runtime/errors.ts'
+import { isPoison } from '../../runtime/errors.ts'
 import type { Alert, Decision, Threat, Verdict } from '../../schemas/generated.ts'
 
 /** What analysts found. */
@@ -44,7 +44,7 @@ const eachValue = async <T>(
         try {
           take(await codec.decode(record.value), record)
         } catch (error) {
-          if (!isSentinelError(error) || error.outcome !== 'poison') throw error
+          if (!isPoison(error)) throw error
         }
       }
     },

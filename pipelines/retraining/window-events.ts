@@ -4,7 +4,7 @@ import type { InputRecord } from '../../connectors/kafka/stage.ts'
 import type { Observation } from '../../models/detector.ts'
 import type { JudgedEvent } from '../../models/features/event-fields.ts'
 import { advance } from '../../models/features/state.ts'
-import { isSentinelError, SentinelError } from '../../runtime/errors.ts'
+import { isPoison, SentinelError } from '../../runtime/errors.ts'
 import type { Behaviour, EntityState } from '../../schemas/generated.ts'
 import { createEntityStates, type EntityStates } from '../scoring/entity-states.ts'
 
@@ -96,7 +96,7 @@ export const createWindowReader = ({ codecs, maxEntities, rows, wanted }: Reader
     try {
       return codecs.judged.decodeKnown(value) ?? (await codecs.judged.decode(value))
     } catch (error) {
-      if (isSentinelError(error) && error.outcome === 'poison') return undefined
+      if (isPoison(error)) return undefined
       throw error
     }
   }
