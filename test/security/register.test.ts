@@ -14,9 +14,9 @@ const ELSEWHERE: Readonly<Record<number, string>> = {
 
 const tested = (): Set<number> => {
   const texts = readdirSync(import.meta.dirname)
-    .filter(name => name !== 'register.test.ts')
+    .filter(name => name.endsWith('.ts') && name !== 'register.test.ts')
     .map(name => readFileSync(join(import.meta.dirname, name), 'utf8'))
-  const names = texts.flatMap(text => [...text.matchAll(/'(\d+): /g)])
+  const names = texts.flatMap(text => [...text.matchAll(/['`](\d+): /g)])
   return new Set(names.map(([, number]) => Number(number)))
 }
 

@@ -1,6 +1,10 @@
 import { createPrivateKey, createPublicKey, type KeyObject, sign } from 'node:crypto'
-import type { Sealer } from '../../gateway/auth/sealing.ts'
+import { join } from 'node:path'
+import { createSealer, type Sealer } from '../../gateway/auth/sealing.ts'
+import { openStore } from '../../gateway/store/open-store.ts'
 import type { Store } from '../../gateway/store/store.ts'
+import { readOrCreateKeyFile } from '../../runtime/key-file.ts'
+import { silentLog } from '../../runtime/log.ts'
 
 /** Parts of a token, decoded. */
 export type Parts = Readonly<Record<string, unknown>>
@@ -46,3 +50,14 @@ export const createForge = async (
 
 /** What {@link createForge} makes. */
 export type Forge = Awaited<ReturnType<typeof createForge>>
+
+/** A forge with the key of a gateway that runs on the store in `dataDir`. */
+export const createForgeOf = async (dataDir: string, good: string): Promise<Forge> => {
+  const store = await openStore({ address: join(dataDir, 'gateway.db'), log: silentLog() })
+  const sealer = createSealer(readOrCreateKeyFile(join(dataDir, 'gateway.key')))
+  try {
+    return await createForge({ store, sealer }, good)
+  } finally {
+    await store.close()
+  }
+}

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { request } from 'node:http'
 import { connect } from 'node:net'
-import { afterEach } from '@jest/globals'
+import { afterAll, afterEach } from '@jest/globals'
 import type { InputRecord } from '../../connectors/kafka/stage.ts'
 import { gatewayConfig } from '../../gateway/config.ts'
 import { type Gateway, startGateway } from '../../gateway/gateway.ts'
@@ -19,10 +19,14 @@ import { makeThreat } from './threats.ts'
 /** Password of the account `admin` of every gateway here. */
 export const PASSWORD = 'correct horse battery'
 
-const open: Array<{ close(): Promise<void> }> = []
-afterEach(async () => {
-  await Promise.all(open.splice(0).map(each => each.close()))
-})
+type Closable = { close(): Promise<void> }
+const closeAll = (each: Closable[]) => Promise.all(each.splice(0).map(({ close }) => close()))
+
+/** What ends with its test, and what ends with the file. */
+const open: Closable[] = []
+const kept: Closable[] = []
+afterEach(() => closeAll(open))
+afterAll(() => closeAll(kept))
 
 /** How a gateway of a test differs. */
 export interface TestGatewayOptions {
@@ -34,6 +38,8 @@ export interface TestGatewayOptions {
   readonly env?: Readonly<Record<string, string>>
   readonly log?: Log
   readonly now?: () => number
+  /** Whether it runs to the end of the file, for all of its tests; else it ends with the test that started it. */
+  readonly isKept?: boolean
 }
 
 /** A gateway on real Redis whose consumer is the test: `relay.onBatch` takes what Kafka would bring. */
@@ -66,7 +72,8 @@ export const startTestGateway = async (options: TestGatewayOptions) => {
     metrics,
     ...(options.now === undefined ? {} : { now: options.now }),
   })
-  open.push(gateway)
+  const all = options.isKept ? kept : open
+  all.push(gateway)
   if (relay === undefined) throw new Error('the gateway did not consume')
   return { gateway, relay, metrics, audited, url: gateway.url }
 }
