@@ -163,17 +163,27 @@ describe('every route', () => {
     ])
   })
 
-  it('without a policy keeps the application from being built', async () => {
+  it('without a policy, a name or the schema of an answer keeps the application from being built', async () => {
     const app = Fastify()
     await addGroundRules(app, (await create()).deps)
     expect(() => app.get('/open', async () => 'hello')).toThrow(/states no policy/)
+    const config = { policy: 'public' } as const
+    expect(() => app.get('/open', { config }, async () => 'hello')).toThrow(/states no operationId/)
+    const schema = { operationId: 'open', summary: 'Open', tags: ['open'] }
+    expect(() => app.get('/open', { config, schema }, async () => 'hello')).toThrow(/no schema of its answer/)
   })
 
   it('with a permission is closed to roles that do not have it', async () => {
     const { deps } = await create()
     const app = Fastify()
     await addGroundRules(app, deps)
-    app.get('/threats', { config: { policy: 'threats:read' } }, async () => 'threats')
+    const schema = {
+      operationId: 'listThreats',
+      summary: 'Threats',
+      tags: ['threats'],
+      response: { 200: { type: 'string' } },
+    }
+    app.get('/threats', { config: { policy: 'threats:read' }, schema }, async () => 'threats')
     const ask = async (username: string, password: string) => {
       const tokens = (await deps.auth.authenticate({ username, password })) as Tokens
       return app.inject({ url: '/threats', headers: { authorization: `Bearer ${tokens.accessToken}` } })

@@ -1,6 +1,7 @@
 import Fastify, { type FastifyInstance } from 'fastify'
 import { addAuditRoutes } from './routes/audit.ts'
 import { addAuthRoutes } from './routes/auth.ts'
+import { addDocumentRoutes } from './routes/documents.ts'
 import { addGroundRules } from './routes/ground-rules.ts'
 import { addHealthRoutes } from './routes/health.ts'
 import { addKeyRoutes } from './routes/keys.ts'
@@ -45,6 +46,7 @@ export const buildApp = async (
   addKeyRoutes(app, deps)
   addAuditRoutes(app, deps)
   addHealthRoutes(app, deps)
+  addDocumentRoutes(app)
   await app.ready()
   return app
 }

@@ -1,5 +1,15 @@
 import type { FastifyInstance } from 'fastify'
-import { objectSchema, type RouteDeps, textSchema } from './route.ts'
+import type { RouteDeps } from './route.ts'
+import {
+  answerSchema,
+  anyText,
+  limitSchema,
+  listSchema,
+  objectSchema,
+  textOrNull,
+  textSchema,
+  timeSchema,
+} from './schemas.ts'
 
 const MAX_PAGE = 500
 
@@ -9,9 +19,23 @@ const querySchema = objectSchema(
     actor: textSchema(1, 128),
     subject: textSchema(1, 128),
     before: textSchema(1, 64),
-    limit: { type: 'string', pattern: '^[1-9][0-9]{0,2}$' },
+    limit: limitSchema,
   },
   [],
+)
+
+const entrySchema = answerSchema(
+  {
+    id: anyText,
+    at: timeSchema,
+    event: anyText,
+    outcome: anyText,
+    actor: textOrNull,
+    subject: textOrNull,
+    address: textOrNull,
+    detail: { type: 'object', additionalProperties: { type: ['string', 'number', 'boolean'] } },
+  },
+  'AuditEntry',
 )
 
 interface Query {
@@ -26,7 +50,16 @@ interface Query {
 export const addAuditRoutes = (app: FastifyInstance, { store }: RouteDeps): void => {
   app.get<{ Querystring: Query }>(
     '/audit',
-    { config: { policy: 'audit:read' }, schema: { querystring: querySchema } },
+    {
+      config: { policy: 'audit:read' },
+      schema: {
+        operationId: 'listAudit',
+        summary: 'Security events, the latest first',
+        tags: ['audit'],
+        querystring: querySchema,
+        response: { 200: answerSchema({ entries: listSchema(entrySchema), next: textOrNull }) },
+      },
+    },
     async request => {
       const { limit: wanted, ...filter } = request.query
       const limit = Math.min(Number(wanted ?? MAX_PAGE), MAX_PAGE)

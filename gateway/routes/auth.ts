@@ -1,18 +1,25 @@
 import type { FastifyInstance } from 'fastify'
 import { MAX_PASSWORD_CHARS } from '../auth/password-rules.ts'
+import { PERMISSIONS, ROLES } from '../auth/permissions.ts'
 import { type Credentials, isRefusal } from '../auth/provider.ts'
 import { TICKET_TTL_MS } from '../auth/tickets.ts'
 import { clearCookie, cookieOf, giveTokens, isFromPage, refuseForeignPage } from './browser.ts'
 import type { LoginGate } from './login-gate.ts'
+import { type RouteDeps, sendProblem, sourceOf, whoIs } from './route.ts'
 import {
+  answerSchema,
+  anyText,
+  countSchema,
   emptySchema,
+  flagSchema,
+  listSchema,
+  noContent,
   objectSchema,
-  type RouteDeps,
-  sendProblem,
-  sourceOf,
+  textOrNull,
   textSchema,
-  whoIs,
-} from './route.ts'
+  timeSchema,
+  wordSchema,
+} from './schemas.ts'
 
 const credentialProperties = {
   username: textSchema(1, 128),
@@ -31,9 +38,33 @@ const refreshSchema = {
   type: ['object', 'null'],
 } as const
 const logOutSchema = {
-  ...objectSchema({ everywhere: { type: 'boolean' } }, []),
+  ...objectSchema({ everywhere: flagSchema }, []),
   type: ['object', 'null'],
 } as const
+
+const tokensSchema = {
+  ...objectSchema(
+    { accessToken: anyText, refreshToken: anyText, expiresIn: countSchema },
+    ['accessToken', 'expiresIn'],
+    'Tokens',
+  ),
+  description: 'A page gets the refresh token in a cookie. `expiresIn` is in s.',
+} as const
+
+const principalSchema = answerSchema(
+  {
+    userId: anyText,
+    username: anyText,
+    role: wordSchema([...ROLES, 'service']),
+    grants: listSchema(wordSchema(PERMISSIONS)),
+    tokenId: anyText,
+    sessionId: textOrNull,
+    expiresAt: timeSchema,
+  },
+  'Principal',
+)
+
+const tags = ['login'] as const
 
 /**
  * `POST /auth/login`, `/auth/password`, `/auth/refresh`, `/auth/logout` and `/auth/ticket`, and `GET /auth/me`. Pages get
@@ -44,7 +75,16 @@ export const addAuthRoutes = (app: FastifyInstance, deps: RouteDeps, gate: Login
 
   app.post<{ Body: Credentials }>(
     '/auth/login',
-    { config: { policy: 'public' }, schema: { body: credentialsSchema } },
+    {
+      config: { policy: 'public', problems: [401, 403] },
+      schema: {
+        operationId: 'logIn',
+        summary: 'Log in with name and password',
+        tags,
+        body: credentialsSchema,
+        response: { 200: tokensSchema },
+      },
+    },
     async (request, reply) => {
       if (refuseForeignPage(request, reply, origins)) return reply
       const showing = { event: 'login', username: request.body.username, request, reply }
@@ -55,7 +95,16 @@ export const addAuthRoutes = (app: FastifyInstance, deps: RouteDeps, gate: Login
 
   app.post<{ Body: Credentials & { newPassword: string } }>(
     '/auth/password',
-    { config: { policy: 'public' }, schema: { body: changeSchema } },
+    {
+      config: { policy: 'public', problems: [401, 403] },
+      schema: {
+        operationId: 'changePassword',
+        summary: 'Choose another password, and log in with it',
+        tags,
+        body: changeSchema,
+        response: { 200: tokensSchema },
+      },
+    },
     async (request, reply) => {
       if (refuseForeignPage(request, reply, origins)) return reply
       const showing = { event: 'password.change', username: request.body.username, request, reply }
@@ -68,7 +117,16 @@ export const addAuthRoutes = (app: FastifyInstance, deps: RouteDeps, gate: Login
 
   app.post<{ Body: { refreshToken?: string } | null }>(
     '/auth/refresh',
-    { config: { policy: 'public' }, schema: { body: refreshSchema } },
+    {
+      config: { policy: 'public', problems: [401, 403] },
+      schema: {
+        operationId: 'refresh',
+        summary: 'New tokens for a refresh token',
+        tags,
+        body: refreshSchema,
+        response: { 200: tokensSchema },
+      },
+    },
     async (request, reply) => {
       if (refuseForeignPage(request, reply, origins)) return reply
       const shown = isFromPage(request) ? cookieOf(request) : request.body?.refreshToken
@@ -83,7 +141,16 @@ export const addAuthRoutes = (app: FastifyInstance, deps: RouteDeps, gate: Login
 
   app.post<{ Body: { everywhere?: boolean } | null }>(
     '/auth/logout',
-    { config: { policy: 'authenticated' }, schema: { body: logOutSchema } },
+    {
+      config: { policy: 'authenticated' },
+      schema: {
+        operationId: 'logOut',
+        summary: "End one's session, or all of them",
+        tags,
+        body: logOutSchema,
+        response: { 204: noContent },
+      },
+    },
     async (request, reply) => {
       const everywhere = request.body?.everywhere ?? false
       await auth.logOut(whoIs(request), { everywhere }, sourceOf(request))
@@ -94,15 +161,36 @@ export const addAuthRoutes = (app: FastifyInstance, deps: RouteDeps, gate: Login
 
   app.post(
     '/auth/ticket',
-    { config: { policy: 'authenticated' }, schema: { body: emptySchema } },
+    {
+      config: { policy: 'authenticated' },
+      schema: {
+        operationId: 'createTicket',
+        summary: 'A ticket that opens a WebSocket, once',
+        tags,
+        body: emptySchema,
+        response: { 200: answerSchema({ ticket: anyText, expiresIn: countSchema }) },
+      },
+    },
     async request => ({
       ticket: await tickets.issue(whoIs(request), request.headers.origin),
       expiresIn: TICKET_TTL_MS / 1000,
     }),
   )
 
-  app.get('/auth/me', { config: { policy: 'authenticated' } }, async request => {
-    const { userId, username, role, grants, tokenId, sessionId, expiresAt } = whoIs(request)
-    return { userId, username, role, grants, tokenId, sessionId, expiresAt }
-  })
+  app.get(
+    '/auth/me',
+    {
+      config: { policy: 'authenticated' },
+      schema: {
+        operationId: 'getMe',
+        summary: 'Who one is, and what one may do',
+        tags,
+        response: { 200: principalSchema },
+      },
+    },
+    async request => {
+      const { userId, username, role, grants, tokenId, sessionId, expiresAt } = whoIs(request)
+      return { userId, username, role, grants, tokenId, sessionId, expiresAt }
+    },
+  )
 }

@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isSentinelError } from '../../runtime/errors.ts'
 import { isGranted } from '../auth/permissions.ts'
 import { isRefusal } from '../auth/provider.ts'
+import { type Operation, operationsOf } from './operations.ts'
 import { type RouteDeps, sendProblem } from './route.ts'
 
 const YEAR_S = 31_536_000
@@ -49,13 +50,11 @@ const statusOf = (error: unknown): number => {
 
 /** Adds what holds for every route: policies, headers, errors, the access log. */
 export const addGroundRules = async (app: FastifyInstance, deps: RouteDeps) => {
-  const methods = new Map<string, Set<string>>()
+  const operations: Operation[] = []
+  app.decorate('operations', operations)
   app.decorateRequest('principal', null)
   app.addHook('onRoute', route => {
-    if (route.config?.policy === undefined) throw new Error(`route ${route.url} states no policy`)
-    const allowed = methods.get(route.url) ?? new Set()
-    for (const method of [route.method].flat()) allowed.add(method)
-    methods.set(route.url, allowed)
+    operations.push(...operationsOf(route))
   })
   await app.register(helmet, {
     contentSecurityPolicy: {
@@ -90,9 +89,9 @@ export const addGroundRules = async (app: FastifyInstance, deps: RouteDeps) => {
   })
   app.setNotFoundHandler((request, reply) => {
     const path = request.url.split('?', 1)[0] ?? ''
-    const allowed = [...methods].find(([url]) => matches(url, path))?.[1]
-    if (allowed === undefined) return sendProblem(reply, 404)
-    return sendProblem(reply.header('allow', [...allowed].join(', ')), 405)
+    const allowed = operations.filter(({ url }) => matches(url, path)).map(({ method }) => method)
+    if (allowed.length === 0) return sendProblem(reply, 404)
+    return sendProblem(reply.header('allow', allowed.join(', ')), 405)
   })
   app.setErrorHandler((error, request, reply) => {
     const status = statusOf(error)

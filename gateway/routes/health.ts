@@ -1,6 +1,10 @@
 import type { FastifyInstance } from 'fastify'
 import type { Check } from '../../runtime/lifecycle.ts'
 import type { RouteDeps } from './route.ts'
+import { answerSchema, flagSchema } from './schemas.ts'
+
+const tags = ['health'] as const
+const readySchema = answerSchema({ ready: flagSchema })
 
 /**
  * `GET /live`: the process runs. `GET /ready`: all that it needs is there; 503 otherwise. What is missing is told on the
@@ -15,9 +19,33 @@ export const addHealthRoutes = (app: FastifyInstance, deps: RouteDeps): void => 
     })
     return checking
   }
-  app.get('/live', { config: { policy: 'public' } }, async () => ({ live: true }))
-  app.get('/ready', { config: { policy: 'public' } }, async (_request, reply) => {
-    const ready = (await check()).every(({ problem }) => problem === undefined)
-    return reply.code(ready ? 200 : 503).send({ ready })
-  })
+  app.get(
+    '/live',
+    {
+      config: { policy: 'public' },
+      schema: {
+        operationId: 'isLive',
+        summary: 'Whether the process runs',
+        tags,
+        response: { 200: answerSchema({ live: flagSchema }) },
+      },
+    },
+    async () => ({ live: true }),
+  )
+  app.get(
+    '/ready',
+    {
+      config: { policy: 'public' },
+      schema: {
+        operationId: 'isReady',
+        summary: 'Whether all that it needs is there',
+        tags,
+        response: { 200: readySchema, 503: readySchema },
+      },
+    },
+    async (_request, reply) => {
+      const ready = (await check()).every(({ problem }) => problem === undefined)
+      return reply.code(ready ? 200 : 503).send({ ready })
+    },
+  )
 }

@@ -2,16 +2,20 @@ import type { FastifyInstance } from 'fastify'
 import { holderOf } from '../auth/api-keys.ts'
 import { type Permission, SERVICE_SCOPES } from '../auth/permissions.ts'
 import type { ApiKey } from '../store/credentials.ts'
+import { noteAct, type RouteDeps, sendProblem, whoIs } from './route.ts'
 import {
+  answerSchema,
+  anyText,
   emptySchema,
   idSchema,
-  noteAct,
+  listSchema,
+  noContent,
   objectSchema,
-  type RouteDeps,
-  sendProblem,
   textSchema,
-  whoIs,
-} from './route.ts'
+  timeOrNull,
+  timeSchema,
+  wordSchema,
+} from './schemas.ts'
 
 const DAY_MS = 86_400_000
 const MAX_DAYS = 366
@@ -22,7 +26,7 @@ const newKeySchema = objectSchema(
     name: textSchema(1, 64),
     scopes: {
       type: 'array',
-      items: { type: 'string', enum: SERVICE_SCOPES },
+      items: wordSchema(SERVICE_SCOPES),
       minItems: 1,
       maxItems: SERVICE_SCOPES.length,
       uniqueItems: true,
@@ -32,19 +36,59 @@ const newKeySchema = objectSchema(
   ['name', 'scopes', 'days'],
 )
 
+const keySchema = answerSchema(
+  {
+    id: anyText,
+    name: anyText,
+    scopes: listSchema(wordSchema(SERVICE_SCOPES)),
+    createdBy: anyText,
+    createdAt: timeSchema,
+    expiresAt: timeSchema,
+    lastUsedAt: timeOrNull,
+  },
+  'ApiKey',
+)
+
+const jwkSchema = objectSchema(
+  { kty: anyText, crv: anyText, x: anyText, y: anyText, kid: anyText, alg: anyText, use: anyText },
+  ['kty', 'kid', 'alg', 'use'],
+  'PublicJwk',
+)
+
 const viewOf = ({ hash, ...key }: ApiKey) => key
+
+const tags = ['keys'] as const
 
 /** `/keys`: API keys of programs. `/signing-keys` and `/.well-known/jwks.json`: what tokens are signed with. */
 export const addKeyRoutes = (app: FastifyInstance, deps: RouteDeps): void => {
   const { store, apiKeys, keys, audit, now } = deps
 
-  app.get('/keys', { config: { policy: 'keys:read' } }, async () => ({
-    keys: (await store.listApiKeys()).map(viewOf),
-  }))
+  app.get(
+    '/keys',
+    {
+      config: { policy: 'keys:read' },
+      schema: {
+        operationId: 'listKeys',
+        summary: 'API keys of programs',
+        tags,
+        response: { 200: answerSchema({ keys: listSchema(keySchema) }) },
+      },
+    },
+    async () => ({ keys: (await store.listApiKeys()).map(viewOf) }),
+  )
 
   app.post<{ Body: { name: string; scopes: Permission[]; days: number } }>(
     '/keys',
-    { config: { policy: 'keys:write' }, schema: { body: newKeySchema } },
+    {
+      config: { policy: 'keys:write' },
+      schema: {
+        operationId: 'createKey',
+        summary: 'Make an API key; its secret is shown this once',
+        tags,
+        body: newKeySchema,
+        response: { 201: answerSchema({ key: keySchema, secret: anyText }) },
+      },
+    },
     async (request, reply) => {
       const { name, scopes, days } = request.body
       const createdBy = whoIs(request).userId
@@ -57,7 +101,16 @@ export const addKeyRoutes = (app: FastifyInstance, deps: RouteDeps): void => {
 
   app.delete<{ Params: { id: string } }>(
     '/keys/:id',
-    { config: { policy: 'keys:write' }, schema: { params: idSchema } },
+    {
+      config: { policy: 'keys:write', problems: [404] },
+      schema: {
+        operationId: 'deleteKey',
+        summary: 'End an API key',
+        tags,
+        params: idSchema,
+        response: { 204: noContent },
+      },
+    },
     async (request, reply) => {
       const { id } = request.params
       if (!(await store.deleteApiKey(id, holderOf(id), now()))) return sendProblem(reply, 404)
@@ -68,7 +121,16 @@ export const addKeyRoutes = (app: FastifyInstance, deps: RouteDeps): void => {
 
   app.post(
     '/signing-keys',
-    { config: { policy: 'signing-keys:rotate' }, schema: { body: emptySchema } },
+    {
+      config: { policy: 'signing-keys:rotate', problems: [409] },
+      schema: {
+        operationId: 'rotateSigningKey',
+        summary: 'Make a new key that access tokens are signed with',
+        tags,
+        body: emptySchema,
+        response: { 201: answerSchema({ kid: anyText }) },
+      },
+    },
     async (request, reply) => {
       const kid = await keys.rotate()
       if (kid === undefined) return sendProblem(reply, 409, 'another gateway has just made one')
@@ -77,8 +139,20 @@ export const addKeyRoutes = (app: FastifyInstance, deps: RouteDeps): void => {
     },
   )
 
-  app.get('/.well-known/jwks.json', { config: { policy: 'public' } }, async (_request, reply) => {
-    reply.header('cache-control', `public, max-age=${JWKS_MAX_AGE_S}`)
-    return { keys: keys.publicKeys() }
-  })
+  app.get(
+    '/.well-known/jwks.json',
+    {
+      config: { policy: 'public' },
+      schema: {
+        operationId: 'listPublicKeys',
+        summary: 'What the signatures of access tokens are checked with (RFC 7517)',
+        tags,
+        response: { 200: answerSchema({ keys: listSchema(jwkSchema) }) },
+      },
+    },
+    async (_request, reply) => {
+      reply.header('cache-control', `public, max-age=${JWKS_MAX_AGE_S}`)
+      return { keys: keys.publicKeys() }
+    },
+  )
 }

@@ -19,9 +19,21 @@ import type { Store } from '../store/store.ts'
 /** Who may use a route. Every route states it; one that does not keeps the gateway from starting. */
 export type Policy = 'public' | 'authenticated' | Permission
 
+/** Statuses that a route may answer with a problem, beside those that follow from its policy and its schemas. */
+export type ProblemStatus = 400 | 401 | 403 | 404 | 409 | 413 | 422 | 429
+
 declare module 'fastify' {
   interface FastifyContextConfig {
     policy?: Policy
+    problems?: readonly ProblemStatus[]
+  }
+  interface FastifySchema {
+    /** Name of the operation for programs, e.g. `listKeys`. */
+    operationId?: string
+    /** What it does, in a line. */
+    summary?: string
+    /** What it belongs to. */
+    tags?: readonly string[]
   }
   interface FastifyRequest {
     /** Who asks; null on public routes. */
@@ -88,19 +100,3 @@ export const noteAct = (
   event: Omit<SecurityEvent, 'actor' | 'address' | 'outcome'> & { readonly outcome?: string },
 ): Promise<void> =>
   audit.note({ outcome: 'accepted', ...event, actor: whoIs(request).userId, address: request.ip })
-
-/** A schema of an object with exactly these properties. */
-export const objectSchema = <P extends object, R extends readonly (keyof P & string)[]>(
-  properties: P,
-  required: R,
-) => ({ type: 'object', required, additionalProperties: false, properties }) as const
-
-/** A text in a schema. */
-export const textSchema = (minLength: number, maxLength: number) =>
-  ({ type: 'string', minLength, maxLength }) as const
-
-/** No body, or an empty one. */
-export const emptySchema = { type: ['object', 'null'], additionalProperties: false } as const
-
-/** The id in a path such as `/users/:id`. */
-export const idSchema = objectSchema({ id: textSchema(1, 128) }, ['id'])

@@ -1,13 +1,39 @@
 import type { FastifyInstance } from 'fastify'
 import type { Session } from '../store/sessions.ts'
-import { idSchema, noteAct, objectSchema, type RouteDeps, sendProblem, textSchema, whoIs } from './route.ts'
+import { noteAct, type RouteDeps, sendProblem, whoIs } from './route.ts'
+import {
+  answerSchema,
+  anyText,
+  countSchema,
+  flagSchema,
+  idSchema,
+  listSchema,
+  noContent,
+  objectSchema,
+  textSchema,
+  timeSchema,
+} from './schemas.ts'
 
 /** How far clocks of gateways may be apart, in s. */
 const SKEW_S = 30
 
 const revocationSchema = objectSchema({ tokenId: textSchema(1, 128), userId: textSchema(1, 128) }, ['userId'])
 
+const sessionProperties = {
+  id: anyText,
+  createdAt: timeSchema,
+  expiresAt: timeSchema,
+  lastUsedAt: timeSchema,
+  address: anyText,
+  client: anyText,
+} as const
+
+const sessionSchema = answerSchema(sessionProperties, 'Session')
+const ownSessionSchema = answerSchema({ ...sessionProperties, current: flagSchema }, 'OwnSession')
+
 const viewOf = ({ userId, ...session }: Session) => session
+
+const tags = ['sessions'] as const
 
 /**
  * `GET /auth/sessions` and `DELETE /auth/sessions/:id`: one's own. `GET` and `DELETE /users/:id/sessions`, and
@@ -16,15 +42,38 @@ const viewOf = ({ userId, ...session }: Session) => session
 export const addSessionRoutes = (app: FastifyInstance, deps: RouteDeps): void => {
   const { store, audit, now } = deps
 
-  app.get('/auth/sessions', { config: { policy: 'authenticated' } }, async request => {
-    const { userId, sessionId } = whoIs(request)
-    const sessions = await store.listSessions(userId, now())
-    return { sessions: sessions.map(session => ({ ...viewOf(session), current: session.id === sessionId })) }
-  })
+  app.get(
+    '/auth/sessions',
+    {
+      config: { policy: 'authenticated' },
+      schema: {
+        operationId: 'listOwnSessions',
+        summary: "One's own sessions",
+        tags,
+        response: { 200: answerSchema({ sessions: listSchema(ownSessionSchema) }) },
+      },
+    },
+    async request => {
+      const { userId, sessionId } = whoIs(request)
+      const sessions = await store.listSessions(userId, now())
+      return {
+        sessions: sessions.map(session => ({ ...viewOf(session), current: session.id === sessionId })),
+      }
+    },
+  )
 
   app.delete<{ Params: { id: string } }>(
     '/auth/sessions/:id',
-    { config: { policy: 'authenticated' }, schema: { params: idSchema } },
+    {
+      config: { policy: 'authenticated', problems: [404] },
+      schema: {
+        operationId: 'endOwnSession',
+        summary: "End one of one's own sessions",
+        tags,
+        params: idSchema,
+        response: { 204: noContent },
+      },
+    },
     async (request, reply) => {
       const { userId } = whoIs(request)
       const { id } = request.params
@@ -36,13 +85,31 @@ export const addSessionRoutes = (app: FastifyInstance, deps: RouteDeps): void =>
 
   app.get<{ Params: { id: string } }>(
     '/users/:id/sessions',
-    { config: { policy: 'users:read' }, schema: { params: idSchema } },
+    {
+      config: { policy: 'users:read' },
+      schema: {
+        operationId: 'listSessions',
+        summary: 'Sessions of a user',
+        tags,
+        params: idSchema,
+        response: { 200: answerSchema({ sessions: listSchema(sessionSchema) }) },
+      },
+    },
     async request => ({ sessions: (await store.listSessions(request.params.id, now())).map(viewOf) }),
   )
 
   app.delete<{ Params: { id: string } }>(
     '/users/:id/sessions',
-    { config: { policy: 'sessions:end' }, schema: { params: idSchema } },
+    {
+      config: { policy: 'sessions:end' },
+      schema: {
+        operationId: 'endSessions',
+        summary: 'End all sessions of a user',
+        tags,
+        params: idSchema,
+        response: { 200: answerSchema({ ended: countSchema }) },
+      },
+    },
     async request => {
       const ended = await store.endSessionsOf(request.params.id, now())
       await noteAct(audit, request, { event: 'session.end', subject: request.params.id, detail: { ended } })
@@ -52,7 +119,16 @@ export const addSessionRoutes = (app: FastifyInstance, deps: RouteDeps): void =>
 
   app.post<{ Body: { tokenId?: string; userId: string } }>(
     '/revocations',
-    { config: { policy: 'sessions:end' }, schema: { body: revocationSchema } },
+    {
+      config: { policy: 'sessions:end' },
+      schema: {
+        operationId: 'revoke',
+        summary: 'Revoke an access token, or all that a user has',
+        tags,
+        body: revocationSchema,
+        response: { 204: noContent },
+      },
+    },
     async (request, reply) => {
       const { tokenId, userId } = request.body
       const expiresAt = now() + (deps.accessTokenS + SKEW_S) * 1000

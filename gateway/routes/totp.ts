@@ -3,10 +3,13 @@ import { MAX_PASSWORD_CHARS } from '../auth/password-rules.ts'
 import { isRefusal } from '../auth/provider.ts'
 import type { User } from '../store/users.ts'
 import type { LoginGate } from './login-gate.ts'
-import { noteAct, objectSchema, type RouteDeps, sendProblem, textSchema, whoIs } from './route.ts'
+import { noteAct, type RouteDeps, sendProblem, whoIs } from './route.ts'
+import { answerSchema, anyText, noContent, objectSchema, textSchema } from './schemas.ts'
 
 const codeProperty = { type: 'string', pattern: '^[0-9]{6}$' } as const
 const passwordProperty = textSchema(1, MAX_PASSWORD_CHARS * 2)
+
+const tags = ['second factor'] as const
 
 interface Proof {
   readonly password: string
@@ -34,8 +37,14 @@ export const addTotpRoutes = (app: FastifyInstance, deps: RouteDeps, gate: Login
   app.post<{ Body: Proof }>(
     '/auth/totp',
     {
-      config: { policy: 'authenticated' },
-      schema: { body: objectSchema({ password: passwordProperty, code: codeProperty }, ['password']) },
+      config: { policy: 'authenticated', problems: [403, 409] },
+      schema: {
+        operationId: 'proposeTotp',
+        summary: 'Make the secret of a second factor, which counts once it is confirmed',
+        tags,
+        body: objectSchema({ password: passwordProperty, code: codeProperty }, ['password']),
+        response: { 200: answerSchema({ secret: anyText, uri: anyText }) },
+      },
     },
     async (request, reply) => {
       const user = await prove('totp.propose', request, reply)
@@ -48,7 +57,16 @@ export const addTotpRoutes = (app: FastifyInstance, deps: RouteDeps, gate: Login
 
   app.post<{ Body: { code: string } }>(
     '/auth/totp/confirm',
-    { config: { policy: 'authenticated' }, schema: { body: objectSchema({ code: codeProperty }, ['code']) } },
+    {
+      config: { policy: 'authenticated', problems: [409] },
+      schema: {
+        operationId: 'confirmTotp',
+        summary: 'Show a code of a proposed second factor, which each login needs from then on',
+        tags,
+        body: objectSchema({ code: codeProperty }, ['code']),
+        response: { 204: noContent },
+      },
+    },
     async (request, reply) => {
       const { userId } = whoIs(request)
       if (await totp.isNeeded(userId))
@@ -63,9 +81,13 @@ export const addTotpRoutes = (app: FastifyInstance, deps: RouteDeps, gate: Login
   app.post<{ Body: Proof }>(
     '/auth/totp/remove',
     {
-      config: { policy: 'authenticated' },
+      config: { policy: 'authenticated', problems: [403, 404] },
       schema: {
+        operationId: 'removeTotp',
+        summary: 'Give up the second factor',
+        tags,
         body: objectSchema({ password: passwordProperty, code: codeProperty }, ['password', 'code']),
+        response: { 204: noContent },
       },
     },
     async (request, reply) => {

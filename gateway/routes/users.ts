@@ -4,30 +4,47 @@ import { ROLES, type Role } from '../auth/permissions.ts'
 import { makeTemporaryPassword, TEMPORARY_PASSWORD_MS } from '../auth/temporary-password.ts'
 import { foldUsername, isUsername } from '../auth/usernames.ts'
 import type { User, UserOutcome } from '../store/users.ts'
+import { noteAct, type RouteDeps, sendProblem } from './route.ts'
 import {
+  answerSchema,
+  anyText,
   emptySchema,
+  flagSchema,
   idSchema,
-  noteAct,
+  limitSchema,
+  listSchema,
+  noContent,
   objectSchema,
-  type RouteDeps,
-  sendProblem,
+  textOrNull,
   textSchema,
-} from './route.ts'
+  timeSchema,
+  wordSchema,
+} from './schemas.ts'
 
 const MAX_PAGE = 500
 
-const listSchema = objectSchema(
-  { after: textSchema(0, 128), limit: { type: 'string', pattern: '^[1-9][0-9]{0,2}$' } },
-  [],
-)
-const newUserSchema = objectSchema({ username: textSchema(1, 128), role: { type: 'string', enum: ROLES } }, [
-  'username',
-  'role',
-])
+const roleSchema = wordSchema(ROLES)
+const pageSchema = objectSchema({ after: textSchema(0, 128), limit: limitSchema }, [])
+const newUserSchema = objectSchema({ username: textSchema(1, 128), role: roleSchema }, ['username', 'role'])
 const changeSchema = {
-  ...objectSchema({ role: { type: 'string', enum: ROLES }, disabled: { type: 'boolean' } }, []),
+  ...objectSchema({ role: roleSchema, disabled: flagSchema }, []),
   minProperties: 1,
 } as const
+
+const userSchema = answerSchema(
+  {
+    id: anyText,
+    username: anyText,
+    role: roleSchema,
+    disabled: flagSchema,
+    createdAt: timeSchema,
+    passwordIsTemporary: flagSchema,
+  },
+  'User',
+)
+const temporaryPassword = { password: anyText, passwordExpiresAt: timeSchema } as const
+
+const tags = ['users'] as const
 
 /** A user as others see them: never the hash. */
 const viewOf = ({ id, username, role, disabled, createdAt, passwordExpiresAt }: User) => ({
@@ -50,7 +67,16 @@ export const addUserRoutes = (app: FastifyInstance, deps: RouteDeps): void => {
 
   app.get<{ Querystring: { after?: string; limit?: string } }>(
     '/users',
-    { config: { policy: 'users:read' }, schema: { querystring: listSchema } },
+    {
+      config: { policy: 'users:read' },
+      schema: {
+        operationId: 'listUsers',
+        summary: 'Users, by name',
+        tags,
+        querystring: pageSchema,
+        response: { 200: answerSchema({ users: listSchema(userSchema), next: textOrNull }) },
+      },
+    },
     async request => {
       const limit = Math.min(Number(request.query.limit ?? MAX_PAGE), MAX_PAGE)
       const users = await store.listUsers({ after: request.query.after ?? '', limit })
@@ -61,7 +87,16 @@ export const addUserRoutes = (app: FastifyInstance, deps: RouteDeps): void => {
 
   app.post<{ Body: { username: string; role: Role } }>(
     '/users',
-    { config: { policy: 'users:write' }, schema: { body: newUserSchema } },
+    {
+      config: { policy: 'users:write', problems: [409] },
+      schema: {
+        operationId: 'createUser',
+        summary: 'Make a user; the temporary password is shown this once',
+        tags,
+        body: newUserSchema,
+        response: { 201: answerSchema({ user: userSchema, ...temporaryPassword }) },
+      },
+    },
     async (request, reply) => {
       const username = foldUsername(request.body.username)
       if (!isUsername(username)) {
@@ -90,7 +125,16 @@ export const addUserRoutes = (app: FastifyInstance, deps: RouteDeps): void => {
 
   app.get<{ Params: { id: string } }>(
     '/users/:id',
-    { config: { policy: 'users:read' }, schema: { params: idSchema } },
+    {
+      config: { policy: 'users:read', problems: [404] },
+      schema: {
+        operationId: 'getUser',
+        summary: 'A user',
+        tags,
+        params: idSchema,
+        response: { 200: userSchema },
+      },
+    },
     async (request, reply) => {
       const user = await store.findUserById(request.params.id)
       return user === undefined ? sendProblem(reply, 404) : viewOf(user)
@@ -99,7 +143,17 @@ export const addUserRoutes = (app: FastifyInstance, deps: RouteDeps): void => {
 
   app.patch<{ Params: { id: string }; Body: { role?: Role; disabled?: boolean } }>(
     '/users/:id',
-    { config: { policy: 'users:write' }, schema: { params: idSchema, body: changeSchema } },
+    {
+      config: { policy: 'users:write', problems: [404, 409] },
+      schema: {
+        operationId: 'updateUser',
+        summary: 'Change the role of a user, or disable one',
+        tags,
+        params: idSchema,
+        body: changeSchema,
+        response: { 200: userSchema },
+      },
+    },
     async (request, reply) => {
       const { id } = request.params
       const outcome = await store.updateUser(id, request.body, now())
@@ -117,7 +171,16 @@ export const addUserRoutes = (app: FastifyInstance, deps: RouteDeps): void => {
 
   app.delete<{ Params: { id: string } }>(
     '/users/:id',
-    { config: { policy: 'users:write' }, schema: { params: idSchema } },
+    {
+      config: { policy: 'users:write', problems: [404, 409] },
+      schema: {
+        operationId: 'deleteUser',
+        summary: 'Delete a user',
+        tags,
+        params: idSchema,
+        response: { 204: noContent },
+      },
+    },
     async (request, reply) => {
       const { id } = request.params
       const outcome = await store.deleteUser(id, now())
@@ -132,7 +195,17 @@ export const addUserRoutes = (app: FastifyInstance, deps: RouteDeps): void => {
 
   app.post<{ Params: { id: string } }>(
     '/users/:id/password',
-    { config: { policy: 'users:write' }, schema: { params: idSchema, body: emptySchema } },
+    {
+      config: { policy: 'users:write', problems: [404] },
+      schema: {
+        operationId: 'resetPassword',
+        summary: 'Give a user a temporary password, which is shown this once',
+        tags,
+        params: idSchema,
+        body: emptySchema,
+        response: { 200: answerSchema(temporaryPassword) },
+      },
+    },
     async (request, reply) => {
       const { id } = request.params
       const password = makeTemporaryPassword()
@@ -147,7 +220,16 @@ export const addUserRoutes = (app: FastifyInstance, deps: RouteDeps): void => {
 
   app.delete<{ Params: { id: string } }>(
     '/users/:id/totp',
-    { config: { policy: 'users:write' }, schema: { params: idSchema } },
+    {
+      config: { policy: 'users:write', problems: [404] },
+      schema: {
+        operationId: 'resetTotp',
+        summary: 'Take away the second factor of a user who has lost it',
+        tags,
+        params: idSchema,
+        response: { 204: noContent },
+      },
+    },
     async (request, reply) => {
       const { id } = request.params
       if (!(await store.deleteTotp(id))) return sendProblem(reply, 404)

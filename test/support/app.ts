@@ -5,9 +5,11 @@ import type { Role } from '../../gateway/auth/permissions.ts'
 import type { Credentials } from '../../gateway/auth/provider.ts'
 import { createMemoryThrottle, SHARED_LIMITS } from '../../gateway/auth/throttle.ts'
 import { createMemoryTicketStore, createTickets } from '../../gateway/auth/tickets.ts'
+import { openApiOf } from '../../gateway/routes/openapi.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { createMetrics } from '../../runtime/metrics.ts'
 import type { Tokens } from '../../schemas/wire.ts'
+import { createAnswerCheck } from './answers.ts'
 import { addAccount, createIdentity } from './identity.ts'
 import { tempDir } from './temp.ts'
 
@@ -81,17 +83,22 @@ export const createTestApp = async (
   const app: FastifyInstance = await buildApp(deps)
   open.push(() => app.close())
 
-  const ask = (
+  const checkAnswer = createAnswerCheck(openApiOf(app.operations))
+  /** Asks, and throws when the answer is not one that the OpenAPI document describes. */
+  const ask = async (
     method: 'GET' | 'POST' | 'PATCH' | 'DELETE',
     url: string,
     { token, body, headers = {} }: { token?: string; body?: unknown; headers?: Record<string, string> } = {},
-  ) =>
-    app.inject({
+  ) => {
+    const response = await app.inject({
       method,
       url,
       headers: { ...(token === undefined ? {} : { authorization: `Bearer ${token}` }), ...headers },
       ...(body === undefined ? {} : { payload: body as object }),
     })
+    checkAnswer(method, url, response)
+    return response
+  }
   const logIn = async (username: string, credentials: Partial<Credentials> = {}): Promise<Tokens> => {
     const body = { username, password: PASSWORD, ...credentials }
     const response = await ask('POST', '/auth/login', { body })
