@@ -32,7 +32,7 @@ export const gatewayConfig = section('gateway', {
   store: setting(
     'GATEWAY_STORE',
     z.string().min(1).optional(),
-    'Where users, sessions, keys and the audit log are: an SQLite file, or postgres://user:password@host:port/database ' +
+    'Where users, sessions, keys, the audit log and what was delivered are: an SQLite file, or postgres://user:password@host:port/database ' +
       'for gateways on several hosts (?sslmode=verify-full for TLS); gateway.db in DATA_DIR when unset.',
     { secret: true },
   ),
@@ -50,6 +50,11 @@ export const gatewayConfig = section('gateway', {
     'GATEWAY_AUDIT_DAYS',
     int(1, 36_500).default(365),
     'How long the store keeps entries of the audit log that are on the topic audit, in days.',
+  ),
+  historyDays: setting(
+    'GATEWAY_HISTORY_DAYS',
+    int(1, 36_500).default(30),
+    'How long the store keeps the threats and alerts that were delivered, for lists and for clients that come back, in days.',
   ),
   passwordDenyFile: setting(
     'GATEWAY_PASSWORD_DENY_FILE',

@@ -19,6 +19,7 @@ import {
 } from './auth/throttle.ts'
 import { createTickets } from './auth/tickets.ts'
 import type { GatewaySettings } from './config.ts'
+import { startHistoryRetention } from './history-retention.ts'
 import { openIdentity } from './identity.ts'
 import { createRelay, type Relay } from './relay.ts'
 import { textFrame } from './sockets/frame.ts'
@@ -101,6 +102,8 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
       now,
     })
     closer.add(() => publisher.close())
+    const retention = startHistoryRetention({ store, keptDays: settings.historyDays, log, now })
+    closer.add(() => retention.close())
     const redis = await createRedis({ config: config.redis, log })
     closer.add(() => redis.close())
     const broadcaster = createRedisBroadcaster({ redis, prefix: config.prefix, log, metrics })
@@ -176,7 +179,7 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     const port = typeof address === 'object' && address !== null ? address.port : settings.port
     const url = `http://${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${port}`
 
-    const consumer = await deps.consume(createRelay({ ...deps, broadcaster }))
+    const consumer = await deps.consume(createRelay({ ...deps, history: store, broadcaster, now }))
     closer.add(() => consumer.close())
     problems.push(() => consumer.check())
     log.info({ url }, 'gateway listens')

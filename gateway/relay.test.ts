@@ -8,6 +8,7 @@ import type { Delivery } from '../schemas/wire.ts'
 import { makeAlert, makeThreat } from '../test/support/threats.ts'
 import { createRelay } from './relay.ts'
 import { createMemoryBroadcaster } from './sockets/memory-broadcaster.ts'
+import type { HistoryStore } from './store/history.ts'
 
 const THREATS = 'x-threats'
 const ALERTS = 'x-alerts'
@@ -31,12 +32,29 @@ const decode = async <T>(value: Buffer): Promise<T> => {
   }
 }
 
+/** A history that knows what was added, and can be away. */
+const createHistory = () => {
+  const added: { channel: string; partition: number; offset: number }[] = []
+  let isAway = false
+  const addHistory: HistoryStore['addHistory'] = async ({ channel, partition, records }) => {
+    if (isAway) throw new SentinelError('NS_SERVICE_UNREACHABLE', 'the store is away')
+    const first = records[0]?.offset ?? 0
+    const before = added
+      .filter(each => each.channel === channel && each.partition === partition && each.offset < first)
+      .map(({ offset }) => offset)
+    added.push(...records.map(({ offset }) => ({ channel, partition, offset })))
+    return { epoch: 'e', previous: before.length === 0 ? null : Math.max(...before) }
+  }
+  return { added, addHistory, goAway: (away: boolean) => (isAway = away) }
+}
+
 const create = async () => {
   const memory = createMemoryBroadcaster()
   const received: Delivery[] = []
   await memory.subscribe(delivery => received.push(delivery))
   const failures = new Map<number, ErrorCode>()
   const metrics = createMetrics()
+  const history = createHistory()
   let onTheirWay = 0
   let most = 0
   const relay = createRelay({
@@ -55,11 +73,14 @@ const create = async () => {
         await memory.broadcastThreat(delivery)
       },
     },
+    history,
     log: silentLog(),
     metrics,
+    now: () => 0,
   })
   return {
     relay,
+    history,
     received,
     failures,
     metrics,
@@ -85,12 +106,29 @@ describe('the relay', () => {
     expect(received.at(-1)).toMatchObject({ type: 'alert', data: makeAlert() })
   })
 
-  it('does not know what came before a partition that it was given anew', async () => {
+  it('learns from the history what came before, also for a partition that it was given anew', async () => {
     const { relay, chain } = await create()
     await relay.onBatch([threatRecord(1), threatRecord(1, { partition: 1 })])
     relay.onAssigned({ [THREATS]: [0] })
     await relay.onBatch([threatRecord(8)])
-    expect(chain().at(-1)).toEqual([0, 8, null])
+    relay.onAssigned({ [THREATS]: [0] })
+    await relay.onBatch([threatRecord(8), threatRecord(9)])
+    expect(chain().slice(2)).toEqual([
+      [0, 8, 1],
+      [0, 8, 1],
+      [0, 9, 8],
+    ])
+  })
+
+  it('broadcasts nothing that is not in the history yet', async () => {
+    const { relay, history, received } = await create()
+    history.goAway(true)
+    await expect(relay.onBatch([threatRecord(1)])).rejects.toMatchObject({ outcome: 'retriable' })
+    expect(received).toEqual([])
+    history.goAway(false)
+    await relay.onBatch([threatRecord(1)])
+    expect(received).toHaveLength(1)
+    expect(history.added).toEqual([{ channel: 'threats', partition: 0, offset: 1 }])
   })
 
   it('is tried again after a failure, and broadcasts no record twice that had been taken', async () => {
@@ -116,7 +154,7 @@ describe('the relay', () => {
   })
 
   it('passes over tombstones, and over records at fault, which it counts', async () => {
-    const { relay, failures, metrics, chain } = await create()
+    const { relay, failures, metrics, history, chain } = await create()
     failures.set(4, 'NS_MALFORMED')
     await relay.onBatch([
       threatRecord(1),
@@ -124,12 +162,14 @@ describe('the relay', () => {
       threatRecord(3, { value: Buffer.from('{') }),
       threatRecord(4),
       threatRecord(5),
+      threatRecord(6, { value: Buffer.from(JSON.stringify({ ...makeThreat(), score: null })) }),
     ])
     expect(chain().map(([, offset]) => offset)).toEqual([1, 5])
+    expect(history.added.map(({ offset }) => offset)).toEqual([1, 4, 5])
     const { values } = await metrics.undeliverable.get()
     expect(values.map(({ labels, value }) => [labels.code, value])).toEqual([
       ['NS_UNDECODABLE', 1],
-      ['NS_MALFORMED', 1],
+      ['NS_MALFORMED', 2],
     ])
   })
 

@@ -1,30 +1,37 @@
 import type { InputRecord } from '../connectors/kafka/stage.ts'
-import { isPoison } from '../runtime/errors.ts'
+import { isPoison, SentinelError } from '../runtime/errors.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import type { Alert, Threat } from '../schemas/generated.ts'
-import type { Delivery } from '../schemas/wire.ts'
+import { type Content, type Delivery, parseDelivery } from '../schemas/wire.ts'
 import type { Broadcaster } from './sockets/broadcaster.ts'
+import type { HistoryStore } from './store/history.ts'
 
 interface RelayDeps {
   /** Full names of the topics. */
   readonly topics: { readonly threats: string; readonly alerts: string }
   readonly decodeThreat: (value: Buffer) => Promise<Threat>
   readonly decodeAlert: (value: Buffer) => Promise<Alert>
+  readonly history: Pick<HistoryStore, 'addHistory'>
   readonly broadcaster: Broadcaster
   readonly log: Log
   readonly metrics: Metrics
+  /** In ms since 1970 (UTC). */
+  readonly now: () => number
 }
 
-/** Takes records of `threats` and `alerts` from a consumer and broadcasts them, each with its place in the topic. */
+/**
+ * Takes records of `threats` and `alerts` from a consumer, writes them to the history, and then broadcasts them, each with
+ * its place in the topic.
+ */
 export interface Relay {
   /**
-   * Broadcasts records of one partition in order. Throws a retriable error when the transport is away: the same records
-   * are given again then. What was taken before the first failure is not broadcast twice; what was taken behind it is, so
-   * that a receiver may see an offset after a higher one, and drops those that it has.
+   * Relays records of one partition in order. Throws a retriable error when the store or the transport is away: the same
+   * records are given again then. What was taken before the first failure is not broadcast twice; what was taken behind it
+   * is, so that a receiver may see an offset after a higher one, and drops those that it has.
    */
   onBatch(records: readonly InputRecord[]): Promise<void>
-  /** Forgets what it knew of the partitions: another gateway may have relayed them in between. */
+  /** Forgets what it has broadcast of the partitions: they may begin anew. */
   onAssigned(assignment: Readonly<Record<string, readonly number[]>>): void
 }
 
@@ -33,7 +40,7 @@ const WINDOW = 64
 
 interface Outgoing {
   readonly record: InputRecord
-  readonly delivery: Delivery
+  readonly content: Content
 }
 
 /** Makes a relay that has seen nothing yet. */
@@ -50,17 +57,42 @@ export const createRelay = (deps: RelayDeps): Relay => {
     log.error({ topic, partition, offset, code: error.code, problem: error.message }, 'record is not shown')
   }
 
-  const decode = async (record: InputRecord, value: Buffer) =>
-    record.topic === topics.threats
-      ? ({ type: 'threat', data: await deps.decodeThreat(value) } as const)
-      : ({ type: 'alert', data: await deps.decodeAlert(value) } as const)
+  const decode = async ({ topic, partition, offset }: InputRecord, value: Buffer): Promise<Content> => {
+    const content: Content =
+      topic === topics.threats
+        ? { type: 'threat', data: await deps.decodeThreat(value) }
+        : { type: 'alert', data: await deps.decodeAlert(value) }
+    // The history is read by clients too. (JSON has no NaN, say.)
+    if (parseDelivery(JSON.stringify({ ...content, position: { partition, offset, previous: null } }))) {
+      return content
+    }
+    throw new SentinelError('NS_MALFORMED', `${topic} ${partition} ${offset} does not fit the wire schema`)
+  }
 
   const send = (delivery: Delivery) =>
     delivery.type === 'threat' ? broadcaster.broadcastThreat(delivery) : broadcaster.broadcastAlert(delivery)
 
+  const keep = ({ topic, partition }: InputRecord, window: readonly Outgoing[]) =>
+    deps.history.addHistory({
+      channel: topic === topics.threats ? 'threats' : 'alerts',
+      partition,
+      records: window.map(({ record, content }) => ({
+        offset: record.offset,
+        stamp: record.timestamp,
+        content,
+      })),
+      now: deps.now(),
+    })
+
   /** Sends records without waiting for each other: the transport keeps the order of the calls. */
-  const sendWindow = async (key: string, window: readonly Outgoing[]) => {
-    const outcomes = await Promise.allSettled(window.map(({ delivery }) => send(delivery)))
+  const relay = async (key: string, first: InputRecord, window: readonly Outgoing[]) => {
+    let { previous } = await keep(first, window)
+    const deliveries = window.map(({ record: { partition, offset }, content }): Delivery => {
+      const position = { partition, offset, previous }
+      previous = offset
+      return { ...content, position }
+    })
+    const outcomes = await Promise.allSettled(deliveries.map(send))
     for (const [index, { record }] of window.entries()) {
       const outcome = outcomes[index]
       if (outcome?.status === 'rejected') pass(record, outcome.reason)
@@ -73,20 +105,17 @@ export const createRelay = (deps: RelayDeps): Relay => {
       const [first] = records
       if (first === undefined) return
       const key = keyOf(first.topic, first.partition)
-      let previous = relayed.get(key) ?? null
-      const deliveries: Outgoing[] = []
+      const taken = relayed.get(key) ?? -1
+      const outgoing: Outgoing[] = []
       for (const record of records) {
-        if (record.value === null || (previous !== null && record.offset <= previous)) continue
+        if (record.value === null || record.offset <= taken) continue
         try {
-          const content = await decode(record, record.value)
-          const position = { partition: record.partition, offset: record.offset, previous }
-          deliveries.push({ record, delivery: { ...content, position } })
-          previous = record.offset
+          outgoing.push({ record, content: await decode(record, record.value) })
         } catch (error) {
           pass(record, error)
         }
       }
-      while (deliveries.length > 0) await sendWindow(key, deliveries.splice(0, WINDOW))
+      while (outgoing.length > 0) await relay(key, first, outgoing.splice(0, WINDOW))
     },
     onAssigned: assignment => {
       for (const [topic, partitions] of Object.entries(assignment)) {

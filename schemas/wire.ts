@@ -1,11 +1,14 @@
 import { z } from 'zod'
-import type { Alert, Threat } from './generated.ts'
+import type { Alert, Severity, Threat } from './generated.ts'
 
 /** The WebSocket subprotocol that a browser offers beside its ticket; the gateway answers with it. */
 export const SUBPROTOCOL = 'netsentinel.v1'
 
 /** Prefix of the subprotocol that carries a one-use ticket: `ticket.<id>`. */
 export const TICKET_PREFIX = 'ticket.'
+
+/** Severities, the least first. */
+export const SEVERITIES = ['low', 'medium', 'high', 'critical'] as const satisfies readonly Severity[]
 
 /** Channels a client can subscribe to. */
 export const CHANNELS = ['threats', 'alerts'] as const
@@ -62,11 +65,16 @@ export type ServerMessage =
 /** A threat or an alert with its place: what one gateway publishes and every gateway delivers. */
 export type Delivery = Extract<ServerMessage, { position: Position }>
 
+/** A threat or an alert without its place. */
+export type Content = {
+  [T in Delivery['type']]: Omit<Extract<Delivery, { type: T }>, 'position'>
+}[Delivery['type']]
+
 const whole = z.int().min(0)
 
 const position = z.strictObject({ partition: whole, offset: whole, previous: whole.nullable() })
 
-const severity = z.enum(['low', 'medium', 'high', 'critical'])
+const severity = z.enum(SEVERITIES)
 
 /**
  * Structure of what gateways hand to each other. Fields that clients stand on are checked; further ones may come with a

@@ -1,16 +1,17 @@
 /** The databases that the store runs on. */
 export type Dialect = 'sqlite' | 'postgres'
 
-/** What the dialects spell differently: a whole number of 64 bits, and the end of a table's definition. */
+/** What the dialects spell differently: numbers of 64 bits, whole or not, and the end of a table's definition. */
 interface Spelling {
   readonly whole: string
+  readonly real: string
   readonly end: string
 }
 
 const SPELLING: Readonly<Record<Dialect, Spelling>> = {
   // STRICT, because SQLite would otherwise take a text for a number.
-  sqlite: { whole: 'INTEGER', end: ') STRICT' },
-  postgres: { whole: 'BIGINT', end: ')' },
+  sqlite: { whole: 'INTEGER', real: 'REAL', end: ') STRICT' },
+  postgres: { whole: 'BIGINT', real: 'DOUBLE PRECISION', end: ')' },
 }
 
 const first = ({ whole, end }: Spelling): string => `
@@ -110,7 +111,45 @@ const second = ({ whole, end }: Spelling): string => `
   CREATE INDEX audit_unpublished ON audit (id) WHERE published = 0;
 `
 
-const MIGRATIONS: readonly ((spelling: Spelling) => string)[] = [first, second]
+const third = ({ whole, real, end }: Spelling): string => `
+  CREATE TABLE history_channels (
+    channel TEXT PRIMARY KEY,
+    epoch   TEXT NOT NULL
+  ${end};
+
+  CREATE TABLE history_partitions (
+    channel         TEXT NOT NULL,
+    epoch           TEXT NOT NULL,
+    part            ${whole} NOT NULL,
+    head            ${whole} NOT NULL,
+    forgotten       ${whole} NOT NULL,
+    forgotten_stamp ${whole} NOT NULL DEFAULT 0,
+    PRIMARY KEY (channel, epoch, part)
+  ${end};
+
+  CREATE TABLE history (
+    channel   TEXT NOT NULL,
+    epoch     TEXT NOT NULL,
+    part      ${whole} NOT NULL,
+    place     ${whole} NOT NULL,
+    stamp     ${whole} NOT NULL,
+    added_at  ${whole} NOT NULL,
+    id        TEXT NOT NULL,
+    time      ${whole} NOT NULL,
+    entity    TEXT NOT NULL,
+    severity  ${whole} NOT NULL,
+    score     ${real} NOT NULL,
+    status    TEXT,
+    is_latest ${whole} NOT NULL,
+    data      TEXT,
+    PRIMARY KEY (channel, epoch, part, place)
+  ${end};
+  CREATE INDEX history_by_time ON history (channel, epoch, time, part, place) WHERE is_latest = 1;
+  CREATE INDEX history_by_id ON history (channel, epoch, id) WHERE is_latest = 1;
+  CREATE INDEX history_by_entity ON history (entity, channel, epoch, time);
+`
+
+const MIGRATIONS: readonly ((spelling: Spelling) => string)[] = [first, second, third]
 
 /**
  * The SQL schema, one entry a version, applied in order at start and never undone. An entry that was released is not

@@ -2,6 +2,7 @@ import { SentinelError } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/log.ts'
 import { createAuditStore } from './audit.ts'
 import { createCredentialStore } from './credentials.ts'
+import { createHistoryStore } from './history.ts'
 import { openPostgres } from './postgres.ts'
 import { createSessionStore } from './sessions.ts'
 import { openSqlite } from './sqlite.ts'
@@ -32,6 +33,7 @@ export const openStore = async ({ address, log }: OpenStoreDeps): Promise<Store>
     ...createSessionStore(database),
     ...createCredentialStore(database),
     ...createAuditStore(database),
+    ...createHistoryStore(database),
     problem: database.problem,
     close: database.close,
   }

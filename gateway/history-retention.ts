@@ -1,0 +1,41 @@
+import { messageOf } from '../runtime/errors.ts'
+import type { Log } from '../runtime/log.ts'
+import type { HistoryStore } from './store/history.ts'
+
+const INTERVAL_MS = 3_600_000
+const DAY_MS = 86_400_000
+
+/** Records of a partition that are forgotten at a time, so that nobody waits long for the store. */
+const BATCH = 500
+
+interface HistoryRetentionDeps {
+  readonly store: Pick<HistoryStore, 'forgetHistory'>
+  /** Records are kept for so many days. */
+  readonly keptDays: number
+  readonly log: Log
+  /** In ms since 1970 (UTC). */
+  readonly now: () => number
+}
+
+/** Forgets what is older than the history goes back: now, and every hour. `close` resolves when it does so no more. */
+export const startHistoryRetention = (deps: HistoryRetentionDeps): { close(): Promise<void> } => {
+  let isOpen = true
+  const forget = async () => {
+    try {
+      while (isOpen && (await deps.store.forgetHistory(deps.now() - deps.keptDays * DAY_MS, BATCH)) > 0);
+    } catch (error) {
+      deps.log.warn({ problem: messageOf(error) }, 'old threats and alerts are forgotten later')
+    }
+  }
+  let running = forget()
+  const timer = setInterval(() => {
+    running = running.then(forget)
+  }, INTERVAL_MS)
+  return {
+    close: async () => {
+      isOpen = false
+      clearInterval(timer)
+      await running
+    },
+  }
+}
