@@ -1,5 +1,5 @@
-import { messageOf } from '../runtime/errors.ts'
 import type { Log } from '../runtime/log.ts'
+import { type Repeating, startRepeating } from './repeating.ts'
 import type { AuditEntry, AuditStore } from './store/audit.ts'
 
 const BATCH = 200
@@ -18,11 +18,8 @@ interface AuditPublisherDeps {
   readonly now: () => number
 }
 
-/** Carries the audit log out of the store. */
-export interface AuditPublisher {
-  /** Publishes what is there, once more, and ends. */
-  close(): Promise<void>
-}
+/** Carries the audit log out of the store; publishes what is there once more when it is closed. */
+export type AuditPublisher = Pick<Repeating, 'close'>
 
 /**
  * Publishes each entry of the audit log at least once: what was written to the store is published by whichever gateway
@@ -30,9 +27,7 @@ export interface AuditPublisher {
  * tells. While that fails, entries wait in the store.
  */
 export const startAuditPublisher = (deps: AuditPublisherDeps): AuditPublisher => {
-  const { store, log, now } = deps
-  let running: Promise<void> | undefined
-  let isFailing = false
+  const { store, now } = deps
   let forgottenAt = now() - DAY_MS
 
   const drain = async () => {
@@ -46,28 +41,10 @@ export const startAuditPublisher = (deps: AuditPublisherDeps): AuditPublisher =>
     forgottenAt = now()
     await store.forgetAudit(now() - deps.keptDays * DAY_MS)
   }
-  const run = (): void => {
-    running ??= drain()
-      .then(() => {
-        if (isFailing) log.info('the audit log is published again')
-        isFailing = false
-      })
-      .catch((error: unknown) => {
-        if (!isFailing) log.error({ problem: messageOf(error) }, 'the audit log waits to be published')
-        isFailing = true
-      })
-      .finally(() => {
-        running = undefined
-      })
-  }
-
-  const timer = setInterval(run, deps.intervalMs)
-  return {
-    close: async () => {
-      clearInterval(timer)
-      await running
-      run()
-      await running
-    },
-  }
+  return startRepeating({
+    work: drain,
+    intervalMs: deps.intervalMs,
+    says: { failing: 'the audit log waits to be published', working: 'the audit log is published again' },
+    log: deps.log,
+  })
 }

@@ -12,6 +12,7 @@ import type { Metrics } from '../runtime/metrics.ts'
 import { topicCatalogue, type topicsConfig } from '../schemas/topics.ts'
 import type { GatewaySettings } from './config.ts'
 import { type Gateway, startGateway } from './gateway.ts'
+import { openDecisionWriter } from './triage/decision-writer.ts'
 
 /** The settings that the gateway reads. */
 export interface GatewayConfig {
@@ -30,14 +31,15 @@ interface KafkaGatewayDeps {
 }
 
 /**
- * Starts a gateway on Kafka: `threats` and `alerts` to WebSockets, at least once. Throws what {@link startGateway}
- * throws, NS_TOPIC_MISSING and NS_SCHEMA_INCOMPATIBLE.
+ * Starts a gateway on Kafka: `threats` and `alerts` to WebSockets, what people decide to `decisions`, at least once. Throws
+ * what {@link startGateway} throws, NS_TOPIC_MISSING and NS_SCHEMA_INCOMPATIBLE.
  */
 export const startKafkaGateway = async ({ config, log, metrics }: KafkaGatewayDeps): Promise<Gateway> => {
-  const { threats, alerts, audit } = topicCatalogue(config.topics)
+  const { threats, alerts, audit, decisions } = topicCatalogue(config.topics)
   const registry = createRegistry(config.registry)
   const threatCodec = await registry.codec('Threat', threats.name)
   const alertCodec = await registry.codec('Alert', alerts.name)
+  const decisionCodec = await registry.codec('Decision', decisions.name)
   const kafka = createKafka({ config: config.kafka, log })
   const producer = await createBatchProducer({ kafka })
   const started = await startGateway({
@@ -59,6 +61,13 @@ export const startKafkaGateway = async ({ config, log, metrics }: KafkaGatewayDe
           timestamp: entry.at,
         })),
       ),
+    openDecisions: () =>
+      openDecisionWriter({
+        kafka,
+        topic: decisions.name,
+        codec: decisionCodec,
+        transactionalId: `${config.topics.prefix}gateway-decisions`,
+      }),
     consume: relay =>
       consumeEach({
         kafka,

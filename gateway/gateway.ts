@@ -28,12 +28,16 @@ import { createFlusher } from './sockets/outbox.ts'
 import { createRedisBroadcaster } from './sockets/redis-broadcaster.ts'
 import { createSockets } from './sockets/sockets.ts'
 import type { AuditEntry } from './store/audit.ts'
+import { type DecisionWriter, startDecisionPublisher } from './triage/decision-publisher.ts'
 
 /** How long a client has to answer a close, in ms. */
 const CLOSE_TIMEOUT_MS = 2_000
 
 /** How often the audit log is looked at for what is not published yet, in ms. */
 const AUDIT_INTERVAL_MS = 1_000
+
+/** How often the store is looked at for decisions that nobody has published, in ms. */
+const DECISION_INTERVAL_MS = 1_000
 
 /** What a gateway is started with. */
 export interface GatewayDeps {
@@ -51,6 +55,8 @@ export interface GatewayDeps {
   readonly decodeAlert: (value: Buffer) => Promise<Alert>
   /** Publishes entries of the audit log; resolves when they are durable. */
   readonly publishAudit: (entries: readonly AuditEntry[]) => Promise<void>
+  /** Opens a writer of `decisions`, which no earlier one outlives. */
+  readonly openDecisions: () => Promise<DecisionWriter>
   /** Starts the consumer of both topics; it commits what the relay has taken. */
   readonly consume: (relay: Relay) => Promise<Service>
   readonly log: Log
@@ -104,6 +110,14 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     closer.add(() => publisher.close())
     const retention = startHistoryRetention({ store, keptDays: settings.historyDays, log, now })
     closer.add(() => retention.close())
+    const decisions = startDecisionPublisher({
+      store,
+      open: deps.openDecisions,
+      intervalMs: DECISION_INTERVAL_MS,
+      log,
+      now,
+    })
+    closer.add(() => decisions.close())
     const redis = await createRedis({ config: config.redis, log })
     closer.add(() => redis.close())
     const broadcaster = createRedisBroadcaster({ redis, prefix: config.prefix, log, metrics })

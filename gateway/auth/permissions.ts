@@ -4,6 +4,10 @@ import type { Channel } from '../../schemas/wire.ts'
 export const PERMISSIONS = [
   'threats:read',
   'alerts:read',
+  'alerts:triage',
+  'suppressions:read',
+  'suppressions:write',
+  'entities:delete',
   'users:read',
   'users:write',
   'sessions:end',
@@ -25,15 +29,18 @@ export type Role = (typeof ROLES)[number]
 /** What each role may do. What is not granted is denied. */
 export const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
   viewer: ['threats:read', 'alerts:read'],
-  analyst: ['threats:read', 'alerts:read'],
+  analyst: ['threats:read', 'alerts:read', 'alerts:triage', 'suppressions:read', 'suppressions:write'],
   admin: PERMISSIONS,
-  auditor: ['users:read', 'keys:read', 'audit:read'],
+  auditor: ['suppressions:read', 'users:read', 'keys:read', 'audit:read'],
 }
 
-/** What a program may be given: it reads. What changes who may do what needs a person. */
+/** What a program may be given: it reads, and looks after alerts. What changes who may do what needs a person. */
 export const SERVICE_SCOPES = [
   'threats:read',
   'alerts:read',
+  'alerts:triage',
+  'suppressions:read',
+  'suppressions:write',
   'users:read',
   'audit:read',
 ] as const satisfies readonly Permission[]

@@ -1,17 +1,26 @@
 /** The databases that the store runs on. */
 export type Dialect = 'sqlite' | 'postgres'
 
-/** What the dialects spell differently: numbers of 64 bits, whole or not, and the end of a table's definition. */
+/**
+ * What the dialects spell differently: numbers of 64 bits, whole or not, a primary key that counts up and never gives a
+ * number twice, and the end of a table's definition.
+ */
 interface Spelling {
   readonly whole: string
   readonly real: string
+  readonly counter: string
   readonly end: string
 }
 
 const SPELLING: Readonly<Record<Dialect, Spelling>> = {
   // STRICT, because SQLite would otherwise take a text for a number.
-  sqlite: { whole: 'INTEGER', real: 'REAL', end: ') STRICT' },
-  postgres: { whole: 'BIGINT', real: 'DOUBLE PRECISION', end: ')' },
+  sqlite: { whole: 'INTEGER', real: 'REAL', counter: 'INTEGER PRIMARY KEY AUTOINCREMENT', end: ') STRICT' },
+  postgres: {
+    whole: 'BIGINT',
+    real: 'DOUBLE PRECISION',
+    counter: 'BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY',
+    end: ')',
+  },
 }
 
 const first = ({ whole, end }: Spelling): string => `
@@ -149,7 +158,33 @@ const third = ({ whole, real, end }: Spelling): string => `
   CREATE INDEX history_by_entity ON history (entity, channel, epoch, time);
 `
 
-const MIGRATIONS: readonly ((spelling: Spelling) => string)[] = [first, second, third]
+const fourth = ({ whole, counter, end }: Spelling): string => `
+  CREATE TABLE decisions (
+    seq        ${counter},
+    id         TEXT NOT NULL UNIQUE,
+    kind       TEXT NOT NULL,
+    at         ${whole} NOT NULL,
+    actor      TEXT NOT NULL,
+    alert_id   TEXT,
+    revision   ${whole},
+    entity     TEXT,
+    expires_at ${whole},
+    ended_at   ${whole},
+    content    TEXT NOT NULL
+  ${end};
+  CREATE INDEX decisions_by_alert ON decisions (alert_id, seq);
+  CREATE INDEX decisions_by_entity ON decisions (entity);
+  CREATE INDEX suppressions_in_force ON decisions (seq) WHERE kind = 'suppress' AND ended_at IS NULL;
+
+  CREATE TABLE decision_outbox (
+    seq     ${counter},
+    id      TEXT NOT NULL,
+    at      ${whole} NOT NULL,
+    content TEXT
+  ${end};
+`
+
+const MIGRATIONS: readonly ((spelling: Spelling) => string)[] = [first, second, third, fourth]
 
 /**
  * The SQL schema, one entry a version, applied in order at start and never undone. An entry that was released is not

@@ -2,6 +2,7 @@ import { SentinelError } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/log.ts'
 import { createAuditStore } from './audit.ts'
 import { createCredentialStore } from './credentials.ts'
+import { createDecisionStore } from './decisions.ts'
 import { createHistoryStore } from './history.ts'
 import { openPostgres } from './postgres.ts'
 import { createSessionStore } from './sessions.ts'
@@ -34,6 +35,7 @@ export const openStore = async ({ address, log }: OpenStoreDeps): Promise<Store>
     ...createCredentialStore(database),
     ...createAuditStore(database),
     ...createHistoryStore(database),
+    ...createDecisionStore(database),
     problem: database.problem,
     close: database.close,
   }

@@ -1,5 +1,6 @@
 import type { AuditStore } from './audit.ts'
 import type { CredentialStore } from './credentials.ts'
+import type { DecisionStore } from './decisions.ts'
 import type { HistoryStore } from './history.ts'
 import type { SessionStore } from './sessions.ts'
 import type { UserStore } from './users.ts'
@@ -9,7 +10,13 @@ import type { UserStore } from './users.ts'
  * against other processes, and durable when it resolves. While the database is away, each throws NS_SERVICE_UNREACHABLE
  * (retriable), but for `problem` and `close`.
  */
-export interface Store extends UserStore, SessionStore, CredentialStore, AuditStore, HistoryStore {
+export interface Store
+  extends UserStore,
+    SessionStore,
+    CredentialStore,
+    AuditStore,
+    DecisionStore,
+    HistoryStore {
   /** What is wrong with the store, if anything. Never throws. */
   problem(): Promise<string | undefined>
   /** May be called twice. */

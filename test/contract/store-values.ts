@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Session } from '../../gateway/store/sessions.ts'
 import type { User } from '../../gateway/store/users.ts'
+import type { Decision } from '../../schemas/generated.ts'
 
 /** The time in the contract suites of the store, in ms since 1970 (UTC). */
 export const NOW = 1_700_000_000_000
@@ -26,5 +27,23 @@ export const makeSession = (userId: string, fields: Partial<Session> = {}): Sess
   lastUsedAt: NOW,
   address: '192.0.2.7',
   client: 'browser',
+  ...fields,
+})
+
+/** A decision that no other test has. */
+export const makeDecision = (fields: Partial<Decision> & Pick<Decision, 'kind'>): Decision => ({
+  id: randomUUID(),
+  by: 'ann',
+  at: NOW,
+  comment: null,
+  alertId: null,
+  assignee: null,
+  verdict: null,
+  entity: null,
+  cidr: null,
+  sensor: null,
+  technique: null,
+  rule: null,
+  expiresAt: null,
   ...fields,
 })

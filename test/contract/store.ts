@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import type { Store } from '../../gateway/store/store.ts'
 import { credentialContract } from './store-credentials.ts'
+import { decisionContract } from './store-decisions.ts'
 import { historyContract } from './store-history.ts'
 import { sessionContract } from './store-sessions.ts'
 import { makeSession, makeUser, NOW } from './store-values.ts'
@@ -165,6 +166,7 @@ export const storeContract = (create: () => Promise<readonly [Store, Store]>): v
   sessionContract(create)
   credentialContract(create)
   historyContract(create)
+  decisionContract(create)
 
   it('has no problem until it is closed', async () => {
     const [store] = await create()

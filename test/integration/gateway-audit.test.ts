@@ -40,7 +40,7 @@ it('security events go to the topic audit, in order, and a restart neither loses
     },
   )
   const topics = topicCatalogue(config.topics)
-  await ensureTopics(testKafka(), [topics.threats, topics.alerts, topics.audit])
+  await ensureTopics(testKafka(), [topics.threats, topics.alerts, topics.audit, topics.decisions])
   const start = async () => {
     const gateway = await startKafkaGateway({ config, log: silentLog(), metrics: createMetrics() })
     cleanUp(() => gateway.close())

@@ -7,6 +7,7 @@ import { gatewayConfig } from '../../gateway/config.ts'
 import { type Gateway, startGateway } from '../../gateway/gateway.ts'
 import type { Relay } from '../../gateway/relay.ts'
 import type { AuditEntry } from '../../gateway/store/audit.ts'
+import type { OutboxEntry } from '../../gateway/store/decisions.ts'
 import { loadConfig } from '../../runtime/config.ts'
 import { createFailure } from '../../runtime/lifecycle.ts'
 import { type Log, silentLog } from '../../runtime/log.ts'
@@ -47,6 +48,7 @@ export const startTestGateway = async (options: TestGatewayOptions) => {
   const { failed } = createFailure()
   let relay: Relay | undefined
   const audited: AuditEntry[] = []
+  const decided: OutboxEntry[] = []
   const metrics = createMetrics()
   const gateway: Gateway = await startGateway({
     config: {
@@ -64,6 +66,12 @@ export const startTestGateway = async (options: TestGatewayOptions) => {
     publishAudit: async entries => {
       audited.push(...entries)
     },
+    openDecisions: async () => ({
+      write: async entries => {
+        decided.push(...entries)
+      },
+      close: async () => undefined,
+    }),
     consume: async given => {
       relay = given
       return { name: 'consumer', check: async () => [], failed, close: async () => undefined }
@@ -75,7 +83,7 @@ export const startTestGateway = async (options: TestGatewayOptions) => {
   const all = options.isKept ? kept : open
   all.push(gateway)
   if (relay === undefined) throw new Error('the gateway did not consume')
-  return { gateway, relay, metrics, audited, url: gateway.url }
+  return { gateway, relay, metrics, audited, decided, url: gateway.url }
 }
 
 /** A record of `threats` as the consumer hands it over. */

@@ -1,0 +1,150 @@
+import { describe, expect, it } from '@jest/globals'
+import type { Store } from '../../gateway/store/store.ts'
+import type { Decision } from '../../schemas/generated.ts'
+import { makeDecision, NOW } from './store-values.ts'
+
+const acknowledge = (fields: Partial<Decision> = {}) => ({
+  decision: makeDecision({ kind: 'acknowledge', alertId: 'a1', ...fields }),
+  actor: 'u1',
+  alertId: fields.alertId ?? 'a1',
+  entity: 'ip:192.0.2.1',
+})
+
+const suppression = (fields: Partial<Decision> = {}) => {
+  const decision = makeDecision({ kind: 'suppress', entity: 'ip:192.0.2.1', ...fields })
+  return { decision, actor: 'u1', entity: decision.entity }
+}
+
+/** What every store must do with decisions. */
+export const decisionContract = (create: () => Promise<readonly [Store, Store]>): void => {
+  const published = async (store: Store) =>
+    (await store.unpublishedDecisions(99)).map(({ id, decision }) => [id, decision?.kind ?? null])
+
+  describe('decisions on an alert', () => {
+    it('are kept with the revision that they make, and handed to publication', async () => {
+      const [store, other] = await create()
+      const [one, two] = [acknowledge(), acknowledge({ kind: 'comment', comment: '"looking"\n' })]
+      expect(await store.addTriage(one, { known: 3 })).toEqual({ outcome: 'done', revision: 4 })
+      expect(await other.addTriage(two, { known: 3 })).toEqual({ outcome: 'done', revision: 5 })
+      expect(await store.addTriage(acknowledge({ alertId: 'a2' }), { known: 1 })).toMatchObject({
+        revision: 2,
+      })
+      const made = ({ decision, actor, entity }: typeof one, revision: number) => ({
+        decision,
+        actor,
+        entity,
+        revision,
+      })
+      expect(await other.listTriage('a1', { limit: 9 })).toEqual([made(two, 5), made(one, 4)])
+      expect(await other.listTriage('a1', { limit: 1 })).toEqual([made(two, 5)])
+      expect(await other.listTriage('a1', { limit: 9, before: 5 })).toEqual([made(one, 4)])
+      expect([await other.decidedRevision('a1'), await other.decidedRevision('none')]).toEqual([5, 0])
+      expect((await other.unpublishedDecisions(2)).map(({ decision }) => decision)).toEqual([
+        one.decision,
+        two.decision,
+      ])
+    })
+
+    it('are stale on any other revision than the alert has come to', async () => {
+      const [store, other] = await create()
+      expect(await store.addTriage(acknowledge(), { known: 3, expected: 2 })).toEqual({
+        outcome: 'stale',
+        revision: 3,
+      })
+      expect(await store.addTriage(acknowledge(), { known: 3, expected: 3 })).toMatchObject({ revision: 4 })
+      // The alert itself is not known to have it yet.
+      expect(await other.addTriage(acknowledge(), { known: 3, expected: 3 })).toEqual({
+        outcome: 'stale',
+        revision: 4,
+      })
+      expect(await other.addTriage(acknowledge(), { known: 9, expected: 9 })).toMatchObject({ revision: 10 })
+      expect(await store.unpublishedDecisions(9)).toHaveLength(2)
+    })
+
+    it('of one revision are made once, whoever makes them, and published in the order of their revisions', async () => {
+      const stores = await create()
+      const make = (i: number, basis: object) =>
+        (i % 2 === 0 ? stores[0] : stores[1]).addTriage(acknowledge(), { known: 1, ...basis })
+      const raced = await Promise.all(Array.from({ length: 8 }, (_, i) => make(i, { expected: 1 })))
+      expect(raced.filter(({ outcome }) => outcome === 'done')).toHaveLength(1)
+      const free = await Promise.all(Array.from({ length: 8 }, (_, i) => make(i, {})))
+      expect(free.map(({ revision }) => revision).toSorted((a, b) => a - b)).toEqual([
+        3, 4, 5, 6, 7, 8, 9, 10,
+      ])
+      const order = (await stores[0].unpublishedDecisions(99)).map(({ id }) => id)
+      const made = (await stores[1].listTriage('a1', { limit: 99 })).map(({ decision }) => decision.id)
+      expect(order).toEqual(made.toReversed())
+    })
+  })
+
+  describe('suppressions', () => {
+    it('are listed while they are in force, the latest first, page by page', async () => {
+      const [store, other] = await create()
+      const [one, two, three] = [
+        suppression(),
+        suppression({ entity: null, cidr: '192.0.2.0/24', expiresAt: NOW + 5 }),
+        suppression({ sensor: 'dmz' }),
+      ]
+      for (const each of [one, two, three]) await store.addSuppression(each)
+      const ids = async (now: number, page: object = {}) =>
+        (await other.listSuppressions(now, { limit: 9, ...page })).map(({ decision }) => decision.id)
+      expect(await ids(NOW)).toEqual([three.decision.id, two.decision.id, one.decision.id])
+      expect(await ids(NOW + 5)).toEqual([three.decision.id, one.decision.id])
+      const [first] = await other.listSuppressions(NOW, { limit: 1 })
+      expect(first).toMatchObject(three)
+      expect(await ids(NOW, { before: first?.place })).toEqual([two.decision.id, one.decision.id])
+    })
+
+    it('end once, which is published behind them', async () => {
+      const [store, other] = await create()
+      const one = suppression()
+      const { id } = one.decision
+      await store.addSuppression(one)
+      const ends = await Promise.all([store.endSuppression(id, NOW), other.endSuppression(id, NOW)])
+      expect(ends.filter(Boolean)).toHaveLength(1)
+      expect(await store.listSuppressions(NOW, { limit: 9 })).toEqual([])
+      expect(await published(store)).toEqual([
+        [id, 'suppress'],
+        [id, null],
+      ])
+      const over = suppression({ expiresAt: NOW })
+      await store.addSuppression(over)
+      expect(await store.endSuppression(over.decision.id, NOW)).toBe(false)
+      expect(await store.endSuppression('none', NOW)).toBe(false)
+    })
+  })
+
+  describe('the outbox of decisions', () => {
+    it('hands out what is not published yet, and never the same place twice', async () => {
+      const [store, other] = await create()
+      await store.addSuppression(suppression())
+      const [first] = await other.unpublishedDecisions(9)
+      await other.markDecisionsPublished([first?.place ?? 0])
+      await other.markDecisionsPublished([])
+      expect(await store.unpublishedDecisions(9)).toEqual([])
+      await store.addSuppression(suppression())
+      const [second] = await other.unpublishedDecisions(9)
+      expect(second?.place).toBeGreaterThan(first?.place ?? 0)
+    })
+
+    it('takes everything about an entity off the topic when that is forgotten', async () => {
+      const [store, other] = await create()
+      const [ours, about] = [suppression(), acknowledge()]
+      const elsewhere = suppression({ entity: 'ip:192.0.2.2' })
+      await store.addSuppression(ours)
+      await store.markDecisionsPublished((await store.unpublishedDecisions(9)).map(({ place }) => place))
+      await store.addTriage(about, { known: 1 })
+      await store.addSuppression(elsewhere)
+      expect(await other.forgetDecisions('ip:192.0.2.1', NOW)).toBe(2)
+      expect(await other.forgetDecisions('ip:192.0.2.1', NOW)).toBe(0)
+      expect(await store.listTriage('a1', { limit: 9 })).toEqual([])
+      expect((await store.listSuppressions(NOW, { limit: 9 })).map(({ entity }) => entity)).toEqual([
+        'ip:192.0.2.2',
+      ])
+      const [left, ...gone] = await published(store)
+      expect(left).toEqual([elsewhere.decision.id, 'suppress'])
+      expect(new Set(gone.map(([id]) => id))).toEqual(new Set([ours.decision.id, about.decision.id]))
+      expect(gone.map(([, kind]) => kind)).toEqual([null, null])
+    })
+  })
+}
