@@ -1,7 +1,8 @@
 import { SentinelError } from '../../runtime/errors.ts'
 import { encodeEnsemble, INPUT, OUTPUTS } from '../onnx/ensemble-graph.ts'
 import { createSession } from '../onnx/session.ts'
-import { ENSEMBLE_MODELS, trainEnsemble } from '../trainers/ensemble.ts'
+import { trainEnsemble } from '../trainers/ensemble.ts'
+import { modelNames } from '../trainers/members.ts'
 import { type Ranking, rankingOf } from './ranking.ts'
 import { fitTable, type Table, type TableOptions } from './table.ts'
 
@@ -17,6 +18,8 @@ export interface EvaluationDeps extends TableOptions {
   readonly test: LabelledTable
   /** True to train on all rows, whatever their labels; else on those that are no anomaly. */
   readonly contaminated: boolean
+  /** True for a fourth model, an autoencoder. */
+  readonly autoencoder?: boolean
   readonly seed: number
 }
 
@@ -32,8 +35,9 @@ export interface Evaluation extends Ranking {
 export interface TableScores {
   /** Calibrated, one a row. */
   readonly scores: Float32Array
-  /** The same of each model by itself: rows × models, in the order of ENSEMBLE_MODELS. */
+  /** The same of each model by itself: rows × models, in the order of the names. */
   readonly models: Float32Array
+  readonly names: readonly string[]
   /** Rows trained on. */
   readonly trained: number
   readonly features: number
@@ -46,23 +50,24 @@ export interface TableScores {
  * Throws NS_USAGE when the test table lacks a column, NS_MODEL_REFUSED when there are too few rows to train on.
  */
 export const scoreTable = async (deps: EvaluationDeps): Promise<TableScores> => {
-  const { train, test, contaminated, seed } = deps
+  const { train, test, contaminated, autoencoder = false, seed } = deps
   const rows = train.rows.filter((_, i) => contaminated || train.anomalous[i] === 0)
   const encoder = fitTable({ columns: train.columns, rows }, deps)
   const data = encoder.encode({ columns: train.columns, rows })
-  const ensemble = trainEnsemble(data, { seed, contaminated })
+  const ensemble = trainEnsemble(data, { seed, contaminated, autoencoder })
+  const names = modelNames(ensemble)
   const session = await createSession({
     onnx: encodeEnsemble(ensemble),
     input: INPUT,
     outputs: OUTPUTS,
     features: encoder.features.length,
-    models: ENSEMBLE_MODELS.length,
+    models: names.length,
     explainFrom: Number.POSITIVE_INFINITY,
   })
   try {
     const { scores, models } = await session.run(encoder.encode(test).values)
     if (scores.some(Number.isNaN)) throw new SentinelError('NS_SCORING_FAILED', 'a row has no score')
-    return { scores, models, trained: data.rows, features: data.features }
+    return { scores, models, names, trained: data.rows, features: data.features }
   } finally {
     await session.close()
   }
@@ -71,9 +76,9 @@ export const scoreTable = async (deps: EvaluationDeps): Promise<TableScores> => 
 /** Scores a table as {@link scoreTable} does, and tells how well anomalies rank above the rest. Throws what that throws. */
 export const evaluate = async (deps: EvaluationDeps): Promise<Evaluation> => {
   const { test } = deps
-  const { scores, models, trained, features } = await scoreTable(deps)
-  const own = ENSEMBLE_MODELS.map((name, i) => {
-    const column = Float32Array.from(scores, (_, row) => models[row * ENSEMBLE_MODELS.length + i] ?? 0)
+  const { scores, models, names, trained, features } = await scoreTable(deps)
+  const own = names.map((name, i) => {
+    const column = Float32Array.from(scores, (_, row) => models[row * names.length + i] ?? 0)
     return [name, rankingOf(column, test.anomalous)] as const
   })
   return {

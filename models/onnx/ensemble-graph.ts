@@ -1,8 +1,9 @@
 import type { Ensemble } from '../trainers/ensemble.ts'
+import { autoencoderPart } from './autoencoder-graph.ts'
 import { calibrationPart, scorePart } from './calibration-graph.ts'
 import { ecodPart } from './ecod-graph.ts'
 import { forestPart } from './forest-graph.ts'
-import { encodeModel, type Graph, type Part } from './graph.ts'
+import { encodeModel, type Graph, type Node, type Part } from './graph.ts'
 import { whiteningPart } from './whitening-graph.ts'
 
 /** Name of the input: rows × features, float32. */
@@ -23,8 +24,11 @@ const TINY = 1e-6
 
 const columns = { name: 'axis', int: 1 }
 
+/** Names in the graph of what a model gives that can say which features its score comes from. */
+const outputsOf = (name: string) => ({ score: name, total: `${name}_total`, excess: `${name}_excess` })
+
 /** Sets the models' own scores side by side, calibrates them, and takes the most surprised model's nats. */
-const judgePart = (ensemble: Ensemble): Part => {
+const judgePart = (ensemble: Ensemble, names: readonly string[]): Part => {
   const each = calibrationPart(ensemble.calibrations, { name: 'each', input: 'own', output: 'nats' })
   const largest = [
     { name: 'axes', ints: [1] },
@@ -32,7 +36,7 @@ const judgePart = (ensemble: Ensemble): Part => {
   ]
   return {
     nodes: [
-      { op: 'Concat', inputs: ['forest', 'ecod', 'whitening'], outputs: ['own'], attributes: [columns] },
+      { op: 'Concat', inputs: names, outputs: ['own'], attributes: [columns] },
       ...each.nodes,
       { op: 'ReduceMax', inputs: ['nats'], outputs: ['largest'], attributes: largest },
     ],
@@ -40,43 +44,57 @@ const judgePart = (ensemble: Ensemble): Part => {
   }
 }
 
-/** Hands the nats of each model that can explain itself out to the features, by their parts in its own score. */
-const contributionsPart: Part = {
-  nodes: [
-    {
-      op: 'Split',
-      inputs: ['nats'],
-      outputs: ['forest_nats', 'ecod_nats', 'whitening_nats'],
-      attributes: [columns],
-    },
-    ...[
-      ['ecod', 'ecod_total', 'ecod_excess'] as const,
-      ['whitening', 'whitening_total', 'whitening_excess'] as const,
-    ].flatMap(([name, total, parts]) => [
-      { op: 'Add', inputs: [total, 'tiny'], outputs: [`${name}_whole`] },
-      { op: 'Div', inputs: [`${name}_nats`, `${name}_whole`], outputs: [`${name}_rate`] },
-      { op: 'Mul', inputs: [parts, `${name}_rate`], outputs: [`${name}_given`] },
-    ]),
-    { op: 'Add', inputs: ['ecod_given', 'whitening_given'], outputs: [OUTPUTS.contributions] },
-  ],
-  constants: [{ name: 'tiny', shape: [1], values: Float32Array.of(TINY) }],
+/** Adds two or more up one by one: element by element, so that no row depends on where it lies in memory. */
+const addUp = ([first = '', ...others]: readonly string[], output: string): Node[] => {
+  let sum = first
+  return others.map((name, i) => {
+    const next = i === others.length - 1 ? output : `${name}_sum`
+    const node = { op: 'Add', inputs: [sum, name], outputs: [next] }
+    sum = next
+    return node
+  })
+}
+
+/**
+ * Hands the nats of each model that can explain itself, all but the first, out to the features, by their parts in its own
+ * score.
+ */
+const contributionsPart = (names: readonly string[]): Part => {
+  const [, ...explained] = names
+  return {
+    nodes: [
+      { op: 'Split', inputs: ['nats'], outputs: names.map(name => `${name}_nats`), attributes: [columns] },
+      ...explained.flatMap(name => {
+        const { total, excess } = outputsOf(name)
+        return [
+          { op: 'Add', inputs: [total, 'tiny'], outputs: [`${name}_whole`] },
+          { op: 'Div', inputs: [`${name}_nats`, `${name}_whole`], outputs: [`${name}_rate`] },
+          { op: 'Mul', inputs: [excess, `${name}_rate`], outputs: [`${name}_given`] },
+        ]
+      }),
+      ...addUp(
+        explained.map(name => `${name}_given`),
+        OUTPUTS.contributions,
+      ),
+    ],
+    constants: [{ name: 'tiny', shape: [1], values: Float32Array.of(TINY) }],
+  }
 }
 
 /** The graph of an ensemble: its models, each calibrated, the most surprised one of them, calibrated again. */
 export const ensembleGraph = (ensemble: Ensemble, metadata: Readonly<Record<string, string>> = {}): Graph => {
+  const { forest, ecod, whitening, autoencoder } = ensemble
+  const names = ['forest', 'ecod', 'whitening', ...(autoencoder === undefined ? [] : ['autoencoder'])]
   const parts = [
-    forestPart(ensemble.forest, INPUT, 'forest'),
-    ecodPart(ensemble.ecod, INPUT, { score: 'ecod', total: 'ecod_total', excess: 'ecod_excess' }),
-    whiteningPart(ensemble.whitening, INPUT, {
-      score: 'whitening',
-      total: 'whitening_total',
-      excess: 'whitening_excess',
-    }),
-    judgePart(ensemble),
+    forestPart(forest, INPUT, 'forest'),
+    ecodPart(ecod, INPUT, outputsOf('ecod')),
+    whiteningPart(whitening, INPUT, outputsOf('whitening')),
+    ...(autoencoder === undefined ? [] : [autoencoderPart(autoencoder, INPUT, outputsOf('autoencoder'))]),
+    judgePart(ensemble, names),
     scorePart('models', 'nats', OUTPUTS.models),
     calibrationPart([ensemble.combined], { name: 'all', input: 'largest', output: 'combined' }),
     scorePart('score', 'combined', OUTPUTS.score),
-    contributionsPart,
+    contributionsPart(names),
   ]
   return {
     name: 'ensemble',

@@ -7,6 +7,7 @@ import { FEATURE_COUNT, featureNames, featureRows } from '../features/features.t
 import { observe } from '../features/observe.ts'
 import { sha256 } from '../manifest.ts'
 import { type Ensemble, scoreEnsemble, trainEnsemble } from '../trainers/ensemble.ts'
+import { modelNames } from '../trainers/members.ts'
 import { trainModel } from '../trainers/train.ts'
 import { encodeEnsemble, ensembleGraph, INPUT, OUTPUTS } from './ensemble-graph.ts'
 import { encodeModel, type Graph } from './graph.ts'
@@ -17,6 +18,11 @@ const events = fc.sample(anyEvent(), { numRuns: 1000, seed: 1 })
 const observations = observe(events)
 const data = { values: featureRows(observations), rows: events.length, features: FEATURE_COUNT }
 const ensemble = trainEnsemble(data, { seed: 5 })
+const withAutoencoder = trainEnsemble(data, { seed: 5, autoencoder: true })
+const ensembles = [
+  ['three models', ensemble],
+  ['an autoencoder as a fourth', withAutoencoder],
+] as const
 const trained = trainModel(observations, { version: 'test-1', sequence: 1, seed: 5 })
 
 const scored = async (model: Ensemble, values: Float32Array<ArrayBuffer>, batchRows = 64) => {
@@ -25,7 +31,7 @@ const scored = async (model: Ensemble, values: Float32Array<ArrayBuffer>, batchR
     input: INPUT,
     outputs: OUTPUTS,
     features: FEATURE_COUNT,
-    models: 3,
+    models: modelNames(model).length,
     explainFrom: 0,
     batchRows,
   })
@@ -63,11 +69,11 @@ describe('the detector on onnxruntime', () => {
     createOnnxDetector({ onnx: trained.onnx, manifest: { ...trained.manifest, ...chosen } }),
   )
 
-  it('scores and explains as the trainer does, to 1e-5', async () => {
+  it.each(ensembles)('scores and explains as the trainer does, to 1e-5: %s', async (_, model) => {
     const far = featureRows(observations).map((value, i) => (i % 7 === 0 ? value * 3 + 2 : value))
     for (const values of [data.values, far]) {
-      const expected = scoreEnsemble(ensemble, { ...data, values })
-      const { scores, models, contributions } = await scored(ensemble, values)
+      const expected = scoreEnsemble(model, { ...data, values })
+      const { scores, models, contributions } = await scored(model, values)
       expect(apart(scores, expected.scores)).toBeLessThanOrEqual(1e-5)
       expect(apart(models, expected.models)).toBeLessThanOrEqual(1e-5)
       const relative = contributions.map((value, i) => value - (expected.contributions[i] ?? Number.NaN))
@@ -81,25 +87,31 @@ describe('the detector on onnxruntime', () => {
     }
   })
 
-  it('gives a row the same bits wherever it stands and whatever stands beside it', async () => {
-    const rowAt = (row: number) => data.values.subarray(row * FEATURE_COUNT, (row + 1) * FEATURE_COUNT)
-    const alone = await scored(ensemble, data.values)
-    await fc.assert(
-      fc.asyncProperty(fc.array(fc.nat({ max: 999 }), { minLength: 1, maxLength: 150 }), async rows => {
-        const values = new Float32Array(rows.length * FEATURE_COUNT)
-        for (const [i, row] of rows.entries()) values.set(rowAt(row), i * FEATURE_COUNT)
-        const { scores, models, contributions } = await scored(ensemble, values)
-        for (const [i, row] of rows.entries()) {
-          expect(scores[i]).toBe(alone.scores[row])
-          expect(models.slice(i * 3, i * 3 + 3)).toEqual(alone.models.slice(row * 3, row * 3 + 3))
-          expect(contributions.slice(i * FEATURE_COUNT, (i + 1) * FEATURE_COUNT)).toEqual(
-            alone.contributions.slice(row * FEATURE_COUNT, (row + 1) * FEATURE_COUNT),
-          )
-        }
-      }),
-      { numRuns: 15 },
-    )
-  })
+  it.each(ensembles)(
+    'gives a row the same bits wherever it stands and whatever stands beside it: %s',
+    async (_, model) => {
+      const width = modelNames(model).length
+      const rowAt = (row: number) => data.values.subarray(row * FEATURE_COUNT, (row + 1) * FEATURE_COUNT)
+      const alone = await scored(model, data.values)
+      await fc.assert(
+        fc.asyncProperty(fc.array(fc.nat({ max: 999 }), { minLength: 1, maxLength: 150 }), async rows => {
+          const values = new Float32Array(rows.length * FEATURE_COUNT)
+          for (const [i, row] of rows.entries()) values.set(rowAt(row), i * FEATURE_COUNT)
+          const { scores, models, contributions } = await scored(model, values)
+          for (const [i, row] of rows.entries()) {
+            expect(scores[i]).toBe(alone.scores[row])
+            expect(models.slice(i * width, (i + 1) * width)).toEqual(
+              alone.models.slice(row * width, (row + 1) * width),
+            )
+            expect(contributions.slice(i * FEATURE_COUNT, (i + 1) * FEATURE_COUNT)).toEqual(
+              alone.contributions.slice(row * FEATURE_COUNT, (row + 1) * FEATURE_COUNT),
+            )
+          }
+        }),
+        { numRuns: 15 },
+      )
+    },
+  )
 
   it('explains from the score that it is told to', async () => {
     const detector = await createOnnxDetector({ ...trained, explainFrom: 0 })

@@ -1,4 +1,5 @@
 import { SentinelError } from '../../runtime/errors.ts'
+import { explainAutoencoder } from './autoencoder.ts'
 import { type Calibration, calibrate, fitCalibration, scoreOfNats } from './calibration.ts'
 import { explainEcod } from './ecod.ts'
 import { type Matrix, takeRows } from './matrix.ts'
@@ -6,14 +7,11 @@ import { type Hands, type Members, oneHand } from './members.ts'
 import { createRandom, drawNumbers } from './random.ts'
 import { explainWhitening } from './whitening.ts'
 
-/** Names of the models, in the order of their scores. */
-export const ENSEMBLE_MODELS = ['isolationForest', 'ecod', 'whitening'] as const
-
 /** Models that judge a row together. */
 export interface Ensemble extends Members {
   /** Values in a row. */
   readonly features: number
-  /** From each model's own score to nats, in the order of {@link ENSEMBLE_MODELS}. */
+  /** From each model's own score to nats, in the order of their names. */
   readonly calibrations: readonly Calibration[]
   /** From the most surprised model's nats to those of the ensemble. */
   readonly combined: Calibration
@@ -52,6 +50,8 @@ export interface EnsembleOptions {
    * fit and left out of the final one. Calibration keeps its rows, so that a budget is still one of all events.
    */
   readonly contaminated?: boolean
+  /** True for a fourth model, an autoencoder. */
+  readonly autoencoder?: boolean
   /** Who fits and scores; this thread alone when not given. The result is the same to the byte. */
   readonly hands?: Hands
   readonly onProgress?: (progress: TrainingProgress) => void
@@ -93,7 +93,13 @@ const trim = (members: Members, data: Matrix, held: Matrix, hands: Hands): Matri
  * their order and the seed. Throws NS_MODEL_REFUSED for fewer than four rows.
  */
 export const trainEnsemble = (data: Matrix, options: EnsembleOptions): Ensemble => {
-  const { seed, contaminated = false, hands = oneHand, onProgress = () => undefined } = options
+  const {
+    seed,
+    contaminated = false,
+    autoencoder = false,
+    hands = oneHand,
+    onProgress = () => undefined,
+  } = options
   if (data.rows < 4)
     throw new SentinelError('NS_MODEL_REFUSED', `a model needs 4 rows or more, not ${data.rows}`)
   const order = drawNumbers(data.rows, data.rows, createRandom(seed))
@@ -101,24 +107,26 @@ export const trainEnsemble = (data: Matrix, options: EnsembleOptions): Ensemble 
   const held = takeRows(data, order.subarray(0, calibrationRows))
   const fitted = takeRows(data, order.subarray(calibrationRows))
   onProgress({ phase: 'fit', done: 0 })
-  let members = hands.fit(fitted, seed)
+  let members = hands.fit(fitted, { seed, autoencoder })
   if (contaminated) {
     onProgress({ phase: 'trim', done: 0.3 })
     const usual = trim(members, fitted, held, hands)
     onProgress({ phase: 'refit', done: 0.5 })
-    members = hands.fit(usual, seed)
+    members = hands.fit(usual, { seed, autoencoder })
   }
   onProgress({ phase: 'calibrate', done: 0.75 })
   return { ...members, ...calibrateOn(members, held, hands), features: data.features }
 }
+
+const NONE = new Float64Array()
 
 /**
  * The nats of the models that can explain themselves, handed out to the features by their parts in each model's own score.
  * A forest cannot: it contributes to the score alone.
  */
 const contributionsOf = (
-  { ecod, whitening }: Members,
-  [, ecodNats = new Float64Array(), whiteningNats = new Float64Array()]: readonly Float64Array[],
+  { ecod, whitening, autoencoder }: Members,
+  [, ecodNats = NONE, whiteningNats = NONE, autoencoderNats = NONE]: readonly Float64Array[],
   data: Matrix,
 ): Float64Array => {
   const { rows, features } = data
@@ -134,6 +142,7 @@ const contributionsOf = (
   }
   handOut(ecodNats, explainEcod(ecod, data))
   handOut(whiteningNats, explainWhitening(whitening, data))
+  if (autoencoder !== undefined) handOut(autoencoderNats, explainAutoencoder(autoencoder, data))
   return contributions
 }
 

@@ -1,3 +1,4 @@
+import { type Autoencoder, scoreAutoencoder, trainAutoencoder } from './autoencoder.ts'
 import { type Ecod, type EcodTable, ecodTables, scoreEcod } from './ecod.ts'
 import { type IsolationForest, scoreIsolationForest, trainIsolationForest } from './isolation-forest.ts'
 import type { Matrix } from './matrix.ts'
@@ -8,6 +9,22 @@ export interface Members {
   readonly forest: IsolationForest
   readonly ecod: Ecod
   readonly whitening: Whitening
+  /** Only where it is asked for: it costs as much as all others. */
+  readonly autoencoder?: Autoencoder
+}
+
+/** Names of the models that are always there, in the order of their scores. */
+const ALWAYS = ['isolationForest', 'ecod', 'whitening'] as const
+
+/** Names of the models, in the order of their scores. */
+export const modelNames = ({ autoencoder }: Members): readonly string[] =>
+  autoencoder === undefined ? ALWAYS : [...ALWAYS, 'autoencoder']
+
+/** Which models are fitted, and from what. */
+export interface FitOptions {
+  readonly seed: number
+  /** Whether an autoencoder is one of them. */
+  readonly autoencoder: boolean
 }
 
 /**
@@ -15,7 +32,7 @@ export interface Members {
  * result is the same to the byte however many hands there are.
  */
 export interface Hands {
-  fit(data: Matrix, seed: number): Members
+  fit(data: Matrix, options: FitOptions): Members
   /** The own scores of each model, models × rows. */
   score(members: Members, data: Matrix): Float64Array[]
 }
@@ -24,6 +41,7 @@ export interface Hands {
 export type Task =
   | { readonly work: 'forest'; readonly data: Matrix; readonly seed: number }
   | { readonly work: 'whitening'; readonly data: Matrix }
+  | { readonly work: 'autoencoder'; readonly data: Matrix; readonly seed: number }
   | { readonly work: 'ecod'; readonly data: Matrix; readonly from: number; readonly to: number }
   | { readonly work: 'score'; readonly data: Matrix; readonly members: Members }
 
@@ -31,6 +49,7 @@ export type Task =
 export type Done =
   | { readonly work: 'forest'; readonly forest: IsolationForest }
   | { readonly work: 'whitening'; readonly whitening: Whitening }
+  | { readonly work: 'autoencoder'; readonly autoencoder: Autoencoder }
   | { readonly work: 'ecod'; readonly tables: readonly EcodTable[] }
   | { readonly work: 'score'; readonly scores: readonly Float64Array[] }
 
@@ -42,14 +61,17 @@ export const perform = (task: Task): Done => {
       return { work: 'forest', forest: trainIsolationForest(data, { seed: task.seed }) }
     case 'whitening':
       return { work: 'whitening', whitening: trainWhitening(data) }
+    case 'autoencoder':
+      return { work: 'autoencoder', autoencoder: trainAutoencoder(data, { seed: task.seed }) }
     case 'ecod':
       return { work: 'ecod', tables: ecodTables(data, task) }
     case 'score': {
-      const { forest, ecod, whitening } = task.members
+      const { forest, ecod, whitening, autoencoder } = task.members
       const scores = [
         scoreIsolationForest(forest, data),
         scoreEcod(ecod, data),
         scoreWhitening(whitening, data),
+        ...(autoencoder === undefined ? [] : [scoreAutoencoder(autoencoder, data)]),
       ]
       return { work: 'score', scores }
     }
@@ -78,17 +100,19 @@ const joined = (parts: readonly Float64Array[]): Float64Array => {
  * randomness. ECOD is cut by features, and scoring, in which most of the time goes, by rows.
  */
 export const createHands = (doAll: (tasks: readonly Task[]) => readonly Done[], parts: number): Hands => ({
-  fit: (data, seed) => {
+  fit: (data, { seed, autoencoder: isWanted }) => {
     const done = doAll([
+      ...(isWanted ? [{ work: 'autoencoder', data, seed } as const] : []),
       { work: 'whitening', data },
       { work: 'forest', data, seed },
       ...ranges(data.features, parts).map(range => ({ work: 'ecod', data, ...range }) as const),
     ])
     const forest = done.flatMap(each => (each.work === 'forest' ? [each.forest] : []))[0]
     const whitening = done.flatMap(each => (each.work === 'whitening' ? [each.whitening] : []))[0]
+    const autoencoder = done.flatMap(each => (each.work === 'autoencoder' ? [each.autoencoder] : []))[0]
     const tables = done.flatMap(each => (each.work === 'ecod' ? each.tables : []))
     if (forest === undefined || whitening === undefined) throw new TypeError('a part of the work is missing')
-    return { forest, whitening, ecod: { tables } }
+    return { forest, whitening, ecod: { tables }, ...(autoencoder === undefined ? {} : { autoencoder }) }
   },
   score: (members, { values, rows, features }) => {
     const done = doAll(
@@ -99,7 +123,9 @@ export const createHands = (doAll: (tasks: readonly Task[]) => readonly Done[], 
       })),
     )
     const scores = done.map(each => (each.work === 'score' ? each.scores : []))
-    return [0, 1, 2].map(model => joined(scores.map(each => each[model] ?? new Float64Array())))
+    return modelNames(members).map((_, model) =>
+      joined(scores.map(each => each[model] ?? new Float64Array())),
+    )
   },
 })
 

@@ -11,7 +11,7 @@ const rowsOf = (rows: number) => ({
   features: FEATURE_COUNT,
 })
 const data = rowsOf(400)
-const options = { version: 'v', sequence: 1, seed: 5, contaminated: true }
+const options = { version: 'v', sequence: 1, seed: 5, contaminated: true, autoencoder: true }
 
 describe('training in threads', () => {
   it.each([1, 2, 3])(

@@ -5,8 +5,9 @@ import { isUsual } from '../features/usual.ts'
 import { sha256 } from '../manifest.ts'
 import { encodeEnsemble, OUTPUTS } from '../onnx/ensemble-graph.ts'
 import { scoreOfBudget } from './calibration.ts'
-import { ENSEMBLE_MODELS, type EnsembleOptions, scoreEnsemble, trainEnsemble } from './ensemble.ts'
+import { type EnsembleOptions, scoreEnsemble, trainEnsemble } from './ensemble.ts'
 import { type Matrix, sortedColumn } from './matrix.ts'
+import { modelNames } from './members.ts'
 
 /** What a new model is called, where it stands in the order of models, and how it is trained. */
 export interface TrainOptions extends EnsembleOptions {
@@ -83,7 +84,7 @@ export const trainOnRows = (data: Matrix, options: TrainOptions): TrainedModel =
       features: featureNames,
       layout: 'row',
       outputs: OUTPUTS,
-      models: ENSEMBLE_MODELS,
+      models: modelNames(ensemble),
       calibration: { rows: ensemble.calibrationRows, budget: BUDGETS.threshold },
       expected,
       training: { features, scores: histogramOf(Float32Array.from(scores).sort()) },

@@ -1,6 +1,7 @@
 import { eigenOf } from './eigen.ts'
 import type { Matrix } from './matrix.ts'
 import { fitNormaliser, type Normaliser, normalise } from './normaliser.ts'
+import { aboveUsual, type Residuals, sumByRow, usualSizes } from './residuals.ts'
 
 /**
  * What the features of a row usually have to do with each other. A row is brought to deviations from the mean and then
@@ -48,7 +49,7 @@ const covariance = ({ values, rows, features }: Matrix): Float64Array => {
 
 /** Learns the whitening. Deterministic in the rows and their order. */
 export const trainWhitening = (data: Matrix, { ridge = 0.1 }: WhiteningOptions = {}): Whitening => {
-  const { rows, features } = data
+  const { features } = data
   const normaliser = fitNormaliser(data)
   const { values, vectors } = eigenOf(covariance(normalise(normaliser, data)), features)
   const matrix = new Float64Array(features * features)
@@ -60,15 +61,12 @@ export const trainWhitening = (data: Matrix, { ridge = 0.1 }: WhiteningOptions =
         matrix[p * features + q] = (matrix[p * features + q] ?? 0) + scaled * (vector[q] ?? 0)
     }
   }
-  const fitted = { normaliser, matrix: Float32Array.from(matrix), usual: new Float32Array(features) }
-  const sums = new Float64Array(features)
-  for (const [i, size] of sizes(fitted, data).entries())
-    sums[i % features] = (sums[i % features] ?? 0) + size / rows
-  return { ...fitted, usual: Float32Array.from(sums) }
+  const fitted = { normaliser, matrix: Float32Array.from(matrix) }
+  return { ...fitted, usual: usualSizes(sizes(fitted, data), features) }
 }
 
 /** The size of each whitened value of each row: rows × features. */
-const sizes = ({ normaliser, matrix }: Whitening, data: Matrix): Float64Array => {
+const sizes = ({ normaliser, matrix }: Omit<Whitening, 'usual'>, data: Matrix): Residuals => {
   const { rows, features } = data
   const { values } = normalise(normaliser, data)
   const out = new Float64Array(rows * features)
@@ -87,15 +85,9 @@ const sizes = ({ normaliser, matrix }: Whitening, data: Matrix): Float64Array =>
 }
 
 /** Scores of rows, 0 or more: the sum of the sizes; higher is more unusual. */
-export const scoreWhitening = (whitening: Whitening, data: Matrix): Float64Array => {
-  const scores = new Float64Array(data.rows)
-  for (const [i, size] of sizes(whitening, data).entries()) {
-    const row = Math.floor(i / data.features)
-    scores[row] = (scores[row] ?? 0) + size
-  }
-  return scores
-}
+export const scoreWhitening = (whitening: Whitening, data: Matrix): Float64Array =>
+  sumByRow(sizes(whitening, data), data.features)
 
 /** By how much each size is above its usual one, 0 where it is not: rows × features. */
 export const explainWhitening = (whitening: Whitening, data: Matrix): Float64Array =>
-  sizes(whitening, data).map((size, i) => Math.max(0, size - (whitening.usual[i % data.features] ?? 0)))
+  aboveUsual(sizes(whitening, data), whitening.usual)

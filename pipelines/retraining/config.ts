@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { int, section, setting } from '../../runtime/config.ts'
+import { flag, int, section, setting } from '../../runtime/config.ts'
 
 /** Settings of retraining. */
 export const retrainingConfig = section('retraining', {
@@ -19,6 +19,11 @@ export const retrainingConfig = section('retraining', {
     'Most events of the window that are learnt from and tried on; an even sample of them when there are more.',
   ),
   threads: setting('RETRAIN_THREADS', int(1, 64).default(1), 'Threads that train.'),
+  autoencoder: setting(
+    'RETRAIN_AUTOENCODER',
+    flag().default(false),
+    'Whether an autoencoder is trained as a fourth model: more time to train and to score, for connections that are no straight line.',
+  ),
   shadowEvents: setting(
     'RETRAIN_SHADOW_EVENTS',
     int(500).default(2_000),

@@ -47,6 +47,7 @@ const run = async ({ options, print }: CommandContext<object>): Promise<number> 
     train,
     test,
     contaminated: options['contaminated'] === true,
+    autoencoder: options['autoencoder'] === true,
     seed: SEED,
     categorical: listOf(optional(options, 'categorical')),
   })
@@ -84,6 +85,7 @@ export const evaluate: Command<object> = {
     },
     drop: { type: 'string', value: 'A,B', doc: 'Columns to leave out.' },
     contaminated: { type: 'boolean', doc: 'Train on all rows, without looking at their labels.' },
+    autoencoder: { type: 'boolean', doc: 'Train a fourth model as well, an autoencoder.' },
   },
   run,
 }

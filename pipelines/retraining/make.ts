@@ -126,6 +126,7 @@ export const makeChallenger = async (
       sequence: champion.manifest.sequence + 1,
       seed: to,
       contaminated: true,
+      autoencoder: config.autoencoder,
       threads: config.threads,
       signal,
       onProgress: ({ phase, done }) => progress(`train: ${phase}`, done),
