@@ -40,35 +40,17 @@ export const clientMessage = z.discriminatedUnion('type', [
     id: z.string().max(64).optional(),
   }),
   z.strictObject({ type: z.literal('ping'), id: z.string().max(64).optional() }),
-  /** A newer access token of the same user: the socket lives as long as it. */
-  z.strictObject({
-    type: z.literal('refresh'),
-    accessToken: z.string().max(8_192),
-    id: z.string().max(64).optional(),
-  }),
+  z
+    .strictObject({
+      type: z.literal('refresh'),
+      accessToken: z.string().max(8_192),
+      id: z.string().max(64).optional(),
+    })
+    .describe('A newer access token of the same user: the socket lives as long as it.'),
 ])
 
 /** A message from a client, checked. */
 export type ClientMessage = z.output<typeof clientMessage>
-
-/** What the gateway sends. `id` repeats the id of the request that is answered. */
-export type ServerMessage =
-  | { readonly type: 'subscribed'; readonly channel: Channel; readonly id?: string }
-  | { readonly type: 'unsubscribed'; readonly channel: Channel; readonly id?: string }
-  | { readonly type: 'pong'; readonly id?: string }
-  /** `expiresAt` is in ms since 1970 (UTC). */
-  | { readonly type: 'refreshed'; readonly expiresAt: number; readonly id?: string }
-  | { readonly type: 'error'; readonly code: string; readonly message: string; readonly id?: string }
-  | { readonly type: 'threat'; readonly position: Position; readonly data: Threat }
-  | { readonly type: 'alert'; readonly position: Position; readonly data: Alert }
-
-/** A threat or an alert with its place: what one gateway publishes and every gateway delivers. */
-export type Delivery = Extract<ServerMessage, { position: Position }>
-
-/** A threat or an alert without its place. */
-export type Content = {
-  [T in Delivery['type']]: Omit<Extract<Delivery, { type: T }>, 'position'>
-}[Delivery['type']]
 
 const whole = z.int().min(0)
 
@@ -133,6 +115,38 @@ const delivery = z.discriminatedUnion('type', [
   }),
 ])
 
+/** A threat or an alert with its place: what one gateway publishes and every gateway delivers. */
+export type Delivery =
+  | { readonly type: 'threat'; readonly position: Position; readonly data: Threat }
+  | { readonly type: 'alert'; readonly position: Position; readonly data: Alert }
+
+/** A threat or an alert without its place. */
+export type Content = {
+  [T in Delivery['type']]: Omit<Extract<Delivery, { type: T }>, 'position'>
+}[Delivery['type']]
+
+/** What the gateway sends beside deliveries. `id` repeats the id of the request that is answered. */
+const notice = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('subscribed'), channel: z.enum(CHANNELS), id: z.string().optional() }),
+  z.strictObject({ type: z.literal('unsubscribed'), channel: z.enum(CHANNELS), id: z.string().optional() }),
+  z.strictObject({ type: z.literal('pong'), id: z.string().optional() }),
+  z
+    .strictObject({ type: z.literal('refreshed'), expiresAt: z.int(), id: z.string().optional() })
+    .describe('The socket lives until `expiresAt`, in ms since 1970 (UTC).'),
+  z.strictObject({
+    type: z.literal('error'),
+    code: z.string(),
+    message: z.string(),
+    id: z.string().optional(),
+  }),
+])
+
+/** What the gateway sends. */
+export type ServerMessage = Readonly<z.output<typeof notice>> | Delivery
+
+/** The form of every message that the gateway sends, one for each type. */
+export const SERVER_MESSAGES = [...notice.options, ...delivery.options]
+
 /** The delivery in a text that came over the wire; undefined when it is not one. */
 export const parseDelivery = (text: string): Delivery | undefined => {
   try {
@@ -145,21 +159,25 @@ export const parseDelivery = (text: string): Delivery | undefined => {
 
 /** Close codes of the gateway: 4000–4499 ask the client to reconnect, 4500–4999 tell it not to. */
 export const CLOSE = {
-  /** The gateway shuts down; reconnect. */
   goingAway: 4001,
-  /** The client reads too slowly and its queue is full; reconnect. */
   slow: 4008,
-  /** The client did not answer pings; reconnect. */
   stale: 4009,
-  /** The access token has expired; log in or refresh, then reconnect. */
   expired: 4010,
-  /** The client sent something that is not in the protocol; do not reconnect without a change. */
   protocol: 4500,
-  /** The client sends too much; do not reconnect at once. */
   tooMuch: 4501,
-  /** The session was ended, or its user may no longer log in; do not reconnect without a new login. */
   revoked: 4502,
 } as const
+
+/** What each close code says. */
+export const CLOSE_MEANING: Readonly<Record<keyof typeof CLOSE, string>> = {
+  goingAway: 'The gateway shuts down; reconnect.',
+  slow: 'The client reads too slowly and its queue is full; reconnect.',
+  stale: 'The client did not answer pings; reconnect.',
+  expired: 'The access token has expired; log in or refresh, then reconnect.',
+  protocol: 'The client sent something that is not in the protocol; do not reconnect without a change.',
+  tooMuch: 'The client sends too much; do not reconnect at once.',
+  revoked: 'The session was ended, or its user may no longer log in; do not reconnect without a new login.',
+}
 
 /** Answer of `POST /auth/login` and `POST /auth/refresh`: opaque to the client but for its names. */
 export interface Tokens {

@@ -4,8 +4,7 @@ import { SERVICE_SCOPES } from '../auth/permissions.ts'
 import { REFRESH_COOKIE } from './browser.ts'
 import type { Operation } from './operations.ts'
 import { anyText, objectSchema } from './schemas.ts'
-
-type Json = Readonly<Record<string, unknown>>
+import { createShelf, isObject, type Json, type Put } from './shelf.ts'
 
 /** A problem as the routes answer with it (RFC 9457). */
 const PROBLEM = objectSchema(
@@ -44,31 +43,6 @@ const DESCRIPTION =
   'What people and programs ask of a gateway. Each operation names the permission that it needs in `x-permission`: ' +
   '`public`, `authenticated`, or one that a role or an API key grants. Whatever goes wrong is a problem by RFC 9457. The ' +
   'WebSocket is described by `/asyncapi.json`.'
-
-const isObject = (value: unknown): value is Json =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
-
-/** Replaces every schema that has a title by a reference, and keeps it under that title. Throws when two have one. */
-const createShelf = () => {
-  const schemas = new Map<string, unknown>()
-  const put = (value: unknown): unknown => {
-    if (Array.isArray(value)) return value.map(put)
-    if (!isObject(value)) return value
-    const { title, ...rest } = Object.fromEntries(
-      Object.entries(value).map(([key, each]) => [key, put(each)]),
-    )
-    if (typeof title !== 'string') return title === undefined ? rest : { title, ...rest }
-    const known = schemas.get(title)
-    if (known !== undefined && JSON.stringify(known) !== JSON.stringify(rest)) {
-      throw new Error(`two schemas have the title ${title}`)
-    }
-    schemas.set(title, rest)
-    return { $ref: `#/components/schemas/${title}` }
-  }
-  return { put, schemas }
-}
-
-type Put = (schema: unknown) => unknown
 
 const parametersOf = ({ input }: Operation, put: Put) =>
   (['params', 'querystring'] as const).flatMap(place => {

@@ -36,7 +36,13 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Packages of tests. */
-const TEST_PACKAGES = ['@jest/globals', 'fast-check', 'ajv', '@seriousme/openapi-schema-validator']
+const TEST_PACKAGES = [
+  '@jest/globals',
+  'fast-check',
+  'ajv',
+  '@seriousme/openapi-schema-validator',
+  '@asyncapi/specs',
+]
 
 const SPECIFIER =
   /(?:^|[;}\s])(?:import|export)\b[^'"`;]*?\bfrom\s*['"]([^'"]+)['"]|\bimport\s*\(?\s*['"]([^'"]+)['"]|\brequire\s*\(\s*['"]([^'"]+)['"]|\bnew URL\(\s*['"](\.[^'"]*\.ts)['"]/g

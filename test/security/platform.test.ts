@@ -173,6 +173,7 @@ const PUBLIC = [
   'POST /auth/refresh',
 ]
 const AUTHENTICATED = [
+  'GET /asyncapi.json',
   'GET /openapi.json',
   'DELETE /auth/sessions/:id',
   'GET /auth/me',
