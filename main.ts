@@ -32,8 +32,9 @@ import { score } from './pipelines/scoring/command.ts'
 import { diff } from './pipelines/scoring/diff-command.ts'
 import { scoringConfig } from './pipelines/scoring/scoring.ts'
 import { createUp } from './pipelines/up/command.ts'
+import { secrets } from './pipelines/up/secrets-command.ts'
 import { type Command, commandHelp, parseCommandLine, programHelp } from './runtime/command.ts'
-import { loadConfig, type Section, type SectionValues } from './runtime/config.ts'
+import { loadConfig, loadPartOfConfig, type Section, type SectionValues } from './runtime/config.ts'
 import { dataConfig } from './runtime/data.ts'
 import { embeddedConfig } from './runtime/embedded/config.ts'
 import { runningServices } from './runtime/embedded/running.ts'
@@ -88,6 +89,7 @@ const COMMANDS: Readonly<Record<string, Command<Config>>> = {
   watch,
   password,
   topics,
+  secrets,
   check,
   generate: createGenerate(Object.values(SECTIONS), [
     { path: 'docs/features.md', content: renderFeaturesMarkdown() },
@@ -96,7 +98,7 @@ const COMMANDS: Readonly<Record<string, Command<Config>>> = {
 
 /** Settings, with the addresses of services that `netsentinel up` runs here where nothing else names them. */
 const readConfig = (): Config => {
-  const { data } = loadConfig({ data: dataConfig })
+  const { data } = loadPartOfConfig({ data: dataConfig })
   return loadConfig(SECTIONS, undefined, runningServices(data.dir))
 }
 

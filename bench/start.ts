@@ -9,7 +9,7 @@ import { createKafka, type Kafka, kafkaConfig } from '../connectors/kafka/client
 import { createBatchProducer } from '../connectors/kafka/produce.ts'
 import { prepareTopics } from '../connectors/kafka/topics-command.ts'
 import { registryConfig } from '../connectors/registry.ts'
-import { bundledCapture } from '../pipelines/up/capture.ts'
+import { bundledCapture } from '../pipelines/ingest/capture.ts'
 import { loadConfig } from '../runtime/config.ts'
 import { embeddedConfig } from '../runtime/embedded/config.ts'
 import { startEmbedded } from '../runtime/embedded/embedded.ts'

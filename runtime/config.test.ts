@@ -10,6 +10,7 @@ import {
   int,
   list,
   loadConfig,
+  loadPartOfConfig,
   port,
   redactConfig,
   renderConfigMarkdown,
@@ -105,6 +106,11 @@ describe('loadConfig', () => {
     expect(problem).toContain('server.prot: no such setting')
     expect(problem).toContain('sever: no such section')
     expect(problem).toContain('login: is not an object')
+  })
+
+  it('minds no other section where a part is read', () => {
+    const path = write('whole.json', { server: { port: 1 }, sever: {} })
+    expect(loadPartOfConfig({ server }, { NETSENTINEL_CONFIG: path }).server.port).toBe(1)
   })
 
   it.each(['[1]', '{', '"text"'])('refuses %s as a configuration file', content => {

@@ -131,23 +131,19 @@ const describeIssue = (issue: z.core.$ZodIssue): string =>
 export const areSet = (names: readonly string[], env: Environment = process.env): boolean =>
   names.every(name => Boolean(env[name]) || Boolean(env[`${name}_FILE`]))
 
-/**
- * Reads the given sections once, from (strongest first) the environment, `*_FILE` secrets, the JSON file that
- * `NETSENTINEL_CONFIG` names, `fallback` (what is known of services that run here), and defaults. The result is frozen.
- *
- * Throws NS_CONFIG_INVALID with one line per problem: the key, the variable, what is wrong; never a secret's value.
- */
-export const loadConfig = <T extends Record<string, Section>>(
+const read = <T extends Record<string, Section>>(
   sections: T,
-  env: Environment = process.env,
-  fallback: Environment = {},
+  env: Environment,
+  fallback: Environment,
+  mayHoldOthers: boolean,
 ): { readonly [K in keyof T]: SectionValues<T[K]> } => {
   const path = env['NETSENTINEL_CONFIG']
   const file = path ? readConfigFile(path) : {}
   const problems: string[] = []
   const result: Record<string, unknown> = {}
   const known = new Set(Object.values(sections).map(part => part.name))
-  for (const name of Object.keys(file)) if (!known.has(name)) problems.push(`${name}: no such section`)
+  const others = mayHoldOthers ? [] : Object.keys(file).filter(name => !known.has(name))
+  for (const name of others) problems.push(`${name}: no such section`)
   for (const [name, part] of Object.entries(sections)) {
     const fromFile = z.record(z.string(), z.unknown()).safeParse(file[part.name] ?? {})
     if (!fromFile.success) {
@@ -166,6 +162,24 @@ export const loadConfig = <T extends Record<string, Section>>(
   if (problems.length > 0) throw invalid(problems)
   return Object.freeze(result) as { readonly [K in keyof T]: SectionValues<T[K]> }
 }
+
+/**
+ * Reads the given sections once, from (strongest first) the environment, `*_FILE` secrets, the JSON file that
+ * `NETSENTINEL_CONFIG` names, `fallback` (what is known of services that run here), and defaults. The result is frozen.
+ *
+ * Throws NS_CONFIG_INVALID with one line per problem: the key, the variable, what is wrong; never a secret's value.
+ */
+export const loadConfig = <T extends Record<string, Section>>(
+  sections: T,
+  env: Environment = process.env,
+  fallback: Environment = {},
+) => read(sections, env, fallback, false)
+
+/** The same for who needs some sections only: it does not mind others in the file. */
+export const loadPartOfConfig = <T extends Record<string, Section>>(
+  sections: T,
+  env: Environment = process.env,
+) => read(sections, env, {}, true)
 
 /** A copy of a configuration that may be shown: secrets are replaced by `[redacted]`. */
 export const redactConfig = (

@@ -8,6 +8,7 @@ import { SentinelError } from '../../runtime/errors.ts'
 import { EXIT } from '../../runtime/lifecycle.ts'
 import type { Log } from '../../runtime/log.ts'
 import { topicCatalogue, type topicsConfig } from '../../schemas/topics.ts'
+import { bundledCapture } from './capture.ts'
 
 /** The settings that replay reads. */
 interface ReplayConfig {
@@ -85,7 +86,7 @@ const pause = async (ms: number, signal: AbortSignal) => {
 /** `netsentinel replay FILE…`. */
 export const replay: Command<ReplayConfig> = {
   summary: 'Send the records of files to raw-events.',
-  operands: 'FILE…',
+  operands: '[FILE…]',
   details: [
     'FILE holds one record a line, in any of the formats that ingest understands (OpenCanary, Cowrie, Zeek JSON,',
     'Suricata EVE), or is a tab-separated Zeek log; it may be gzipped.',
@@ -96,11 +97,13 @@ export const replay: Command<ReplayConfig> = {
       value: 'N',
       doc: 'Records a second; as fast as the broker takes them when not given.',
     },
+    capture: { type: 'boolean', doc: 'Send the bundled capture of real events.' },
   },
   run: async ({ config, log, options, operands, print, interrupted }) => {
-    if (operands.length === 0) throw new SentinelError('NS_USAGE', 'replay: name at least one file')
+    const files = [...(options['capture'] === true ? bundledCapture() : []), ...operands]
+    if (files.length === 0) throw new SentinelError('NS_USAGE', 'replay: name a file, or give --capture')
     const rate = numberOption(options, 'rate', 0, { min: 1, max: 1_000_000 })
-    const sent = await replayFiles({ config, log, files: operands, rate, signal: interrupted })
+    const sent = await replayFiles({ config, log, files, rate, signal: interrupted })
     print(`${sent} records sent`)
     return EXIT.ok
   },

@@ -6,7 +6,7 @@ import { observe } from '../../models/features/observe.ts'
 import { trainModel } from '../../models/trainers/train.ts'
 import { isPoison } from '../../runtime/errors.ts'
 import type { Event } from '../../schemas/generated.ts'
-import { bundledCapture } from '../up/capture.ts'
+import { bundledCapture } from '../ingest/capture.ts'
 
 /** When the capture counts as having arrived, in ms since 1970: after all of its events, the same on every machine. */
 const ARRIVAL = Date.UTC(2026, 10, 24)

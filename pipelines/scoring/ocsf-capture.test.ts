@@ -8,7 +8,7 @@ import { createNormalise } from '../../connectors/sources/normalise.ts'
 import { loadConfig } from '../../runtime/config.ts'
 import { isSentinelError } from '../../runtime/errors.ts'
 import type { Event, Severity, Threat } from '../../schemas/generated.ts'
-import { bundledCapture } from '../up/capture.ts'
+import { bundledCapture } from '../ingest/capture.ts'
 
 const FIXTURE = '../../connectors/sinks/fixtures/ocsf-1.6.0-detection_finding.schema.json'
 const schema = JSON.parse(readFileSync(new URL(FIXTURE, import.meta.url), 'utf8')) as object
