@@ -1,22 +1,17 @@
 import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { type WebSocket, WebSocketServer } from 'ws'
 import { messageOf } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Metrics } from '../../runtime/metrics.ts'
-import { CLOSE, SUBPROTOCOL } from '../../schemas/wire.ts'
+import { CLOSE } from '../../schemas/wire.ts'
 import { isRefusal, type Principal, type SessionProvider } from '../auth/provider.ts'
 import type { Tickets } from '../auth/tickets.ts'
 import { PROBLEM_TYPE, problem } from '../problem.ts'
+import { createAcceptor, type Receiver } from './acceptor.ts'
 import type { Hub } from './hub.ts'
 import type { Flusher } from './outbox.ts'
-import { createSession, type Session, type SessionLimits } from './session.ts'
+import { createSession, type Session, type SessionLimits, type SessionSocket } from './session.ts'
 import { judgeUpgrade, type UpgradeRefusal } from './upgrade.ts'
-
-/** Largest message that a client may send, in bytes; the longest that makes sense has about 100. */
-const MAX_PAYLOAD_BYTES = 65_536
-const MAX_FRAGMENTS = 64
-const MAX_BUFFERED_CHUNKS = 1_024
 
 /** How often every session looks at the clock, in ms. */
 const TICK_MS = 500
@@ -69,25 +64,13 @@ const refuse = (socket: Duplex, { status, detail }: UpgradeRefusal): void => {
 /** Serves WebSockets on an HTTP server: every request is authenticated before it is upgraded. */
 export const createSockets = (deps: SocketsDeps): Sockets => {
   const { server, hub, settings, log, metrics } = deps
-  const sessions = new Map<Session, WebSocket>()
+  const sessions = new Set<Session>()
   let pending = 0
   let isClosing = false
   const emptied = Promise.withResolvers<void>()
-  const options = {
-    noServer: true,
-    clientTracking: false,
-    perMessageDeflate: false,
-    maxPayload: MAX_PAYLOAD_BYTES,
-    maxFragments: MAX_FRAGMENTS,
-    maxBufferedChunks: MAX_BUFFERED_CHUNKS,
-    closeTimeout: settings.closeTimeoutMs,
-    // Never the ticket, which is among what the client offers.
-    handleProtocols: (offered: Set<string>) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
-  }
-  const sockets = new WebSocketServer(options)
+  const acceptor = createAcceptor(deps)
 
-  const open = (socket: WebSocket, stream: Duplex, principal: Principal) => {
-    const outbox = deps.flusher.open(stream, settings.queueBytes)
+  const open = (socket: SessionSocket, principal: Principal): Receiver => {
     const session = createSession({
       principal,
       auth: deps.auth,
@@ -95,28 +78,26 @@ export const createSockets = (deps: SocketsDeps): Sockets => {
       limits: settings,
       now: deps.now,
       socket: {
-        outbox,
-        ping: () => socket.ping(),
+        ...socket,
         close: code => {
           metrics.closes.inc({ code: String(code) })
           socket.close(code)
         },
       },
     })
-    sessions.set(session, socket)
+    sessions.add(session)
     metrics.sockets.set(sessions.size)
-    socket.on('message', (data: Buffer, isBinary) => {
-      session.receive(isBinary ? undefined : data.toString('utf8'))
-    })
-    socket.on('ping', session.receiveControl)
-    socket.on('pong', session.receiveControl)
-    socket.on('error', error => log.debug({ problem: messageOf(error) }, 'socket failed'))
-    socket.on('close', () => {
-      session.closed()
-      sessions.delete(session)
-      metrics.sockets.set(sessions.size)
-      if (isClosing && sessions.size === 0) emptied.resolve()
-    })
+    return {
+      message: (data, isBinary) => session.receive(isBinary ? undefined : data.toString('utf8')),
+      control: session.receiveControl,
+      closing: session.closed,
+      closed: () => {
+        session.closed()
+        sessions.delete(session)
+        metrics.sockets.set(sessions.size)
+        if (isClosing && sessions.size === 0) emptied.resolve()
+      },
+    }
   }
 
   const upgrade = async (request: IncomingMessage, stream: Duplex, head: Buffer) => {
@@ -132,7 +113,7 @@ export const createSockets = (deps: SocketsDeps): Sockets => {
       }
       if (isClosing) return refuse(stream, { status: 503, detail: 'the gateway shuts down' })
       if (!stream.destroyed) {
-        sockets.handleUpgrade(request, stream, head, socket => open(socket, stream, verdict.principal))
+        acceptor.accept(request, stream, head, socket => open(socket, verdict.principal))
       }
     } finally {
       pending -= 1
@@ -150,7 +131,7 @@ export const createSockets = (deps: SocketsDeps): Sockets => {
   server.on('upgrade', onUpgrade)
 
   const timer = setInterval(() => {
-    for (const session of sessions.keys()) session.tick()
+    for (const session of sessions) session.tick()
   }, TICK_MS)
 
   return {
@@ -158,7 +139,7 @@ export const createSockets = (deps: SocketsDeps): Sockets => {
       return sessions.size
     },
     recheck: async userId => {
-      for (const session of [...sessions.keys()]) {
+      for (const session of [...sessions]) {
         if (session.principal.userId !== userId) continue
         const principal = await deps.auth.recheck(session.principal)
         if (isRefusal(principal)) session.close(CLOSE.revoked)
@@ -169,7 +150,7 @@ export const createSockets = (deps: SocketsDeps): Sockets => {
       if (!isClosing) {
         isClosing = true
         clearInterval(timer)
-        for (const session of sessions.keys()) session.close(CLOSE.goingAway)
+        for (const session of sessions) session.close(CLOSE.goingAway)
         if (sessions.size === 0) emptied.resolve()
       }
       await emptied.promise

@@ -1,0 +1,87 @@
+import { execFile } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { tempDir } from './temp.ts'
+
+const run = promisify(execFile)
+
+/** The last release, which runs on Python 2.7 alone. */
+const PACKAGE = 'autobahntestsuite==25.10.1'
+
+const HOME = resolve(import.meta.dirname, '../../.netsentinel')
+
+/** What Autobahn found of one case. */
+export interface AutobahnResult {
+  /** OK, NON-STRICT, INFORMATIONAL; anything else is a failure. */
+  readonly behavior: string
+  /** The same of how the connection was closed. */
+  readonly behaviorClose: string
+}
+
+/** A Python 2.7: what AUTOBAHN_PYTHON names, one on the path, or one of pyenv's; undefined where there is none. */
+export const findPython2 = (): string | undefined => {
+  const { AUTOBAHN_PYTHON, PATH = '', PYENV_ROOT = join(homedir(), '.pyenv') } = process.env
+  const versions = join(PYENV_ROOT, 'versions')
+  const pyenv = (existsSync(versions) ? readdirSync(versions) : []).filter(name => name.startsWith('2.7.'))
+  const places = [
+    ...(AUTOBAHN_PYTHON ? [AUTOBAHN_PYTHON] : []),
+    // Where pyenv is, what is on the path may be a stand-in that runs nothing.
+    ...pyenv.map(name => join(versions, name, 'bin/python2.7')),
+    ...PATH.split(':').map(folder => join(folder, 'python2.7')),
+  ]
+  return places.find(existsSync)
+}
+
+/** Installs Autobahn once, below the repository's data, and returns the folder. */
+const install = async (python: string): Promise<string> => {
+  const folder = join(HOME, PACKAGE.replace('==', '-'))
+  if (existsSync(folder)) return folder
+  mkdirSync(HOME, { recursive: true })
+  const draft = `${folder}.${process.pid}`
+  const options = ['--quiet', '--disable-pip-version-check', '--no-warn-script-location', '--user']
+  try {
+    await run(python, ['-m', 'pip', 'install', ...options, PACKAGE], {
+      env: { ...process.env, PYTHONUSERBASE: draft },
+    })
+    renameSync(draft, folder)
+  } finally {
+    rmSync(draft, { recursive: true, force: true })
+  }
+  return folder
+}
+
+/**
+ * Runs cases of the Autobahn test suite against a WebSocket server that echoes; each result by the case's number. The first
+ * run installs the suite, which takes minutes.
+ */
+export const runAutobahn = async (
+  python: string,
+  url: string,
+  excluded: readonly string[],
+): Promise<Readonly<Record<string, AutobahnResult>>> => {
+  const outdir = tempDir()
+  const folder = await install(python)
+  const spec = join(outdir, 'spec.json')
+  const servers = [{ agent: 'netsentinel', url }]
+  writeFileSync(
+    spec,
+    JSON.stringify({
+      outdir,
+      servers,
+      cases: ['*'],
+      'exclude-cases': excluded,
+      'exclude-agent-cases': {},
+    }),
+  )
+  await run(python, ['-m', 'autobahntestsuite.wstest', '-m', 'fuzzingclient', '-s', spec], {
+    cwd: outdir,
+    env: { ...process.env, PYTHONUSERBASE: folder },
+    maxBuffer: 64 * 1_024 * 1_024,
+  })
+  const index = JSON.parse(readFileSync(join(outdir, 'index.json'), 'utf8')) as {
+    netsentinel?: Record<string, AutobahnResult>
+  }
+  return index.netsentinel ?? {}
+}
