@@ -7,6 +7,7 @@ import { addHealthRoutes } from './routes/health.ts'
 import { addKeyRoutes } from './routes/keys.ts'
 import { createLoginGate } from './routes/login-gate.ts'
 import type { RouteDeps } from './routes/route.ts'
+import { addRowFilterRoutes } from './routes/row-filters.ts'
 import { addSessionRoutes } from './routes/sessions.ts'
 import { addTotpRoutes } from './routes/totp.ts'
 import { addUserRoutes } from './routes/users.ts'
@@ -44,6 +45,7 @@ export const buildApp = async (
   addSessionRoutes(app, deps)
   addUserRoutes(app, deps)
   addKeyRoutes(app, deps)
+  addRowFilterRoutes(app, deps)
   addAuditRoutes(app, deps)
   addHealthRoutes(app, deps)
   addDocumentRoutes(app)

@@ -179,8 +179,10 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
 
     await broadcaster.subscribe(delivery => {
       const channel = CHANNEL_OF[delivery.type]
-      if (hub.countOf(channel) === 0) return
-      metrics.delivered.inc({ channel }, hub.deliver(channel, textFrame(JSON.stringify(delivery))))
+      const frame = () => textFrame(JSON.stringify(delivery))
+      const count = hub.deliver(channel, { frame, data: delivery.data })
+      if (count === 0) return
+      metrics.delivered.inc({ channel }, count)
       if (delivery.type === 'threat') {
         const seconds = (now() - delivery.data.event.origin.timestamp) / 1000
         metrics.endToEndSeconds.observe({ stage: 'gateway', topic: channel }, Math.max(0, seconds))

@@ -13,6 +13,7 @@ import { openKeyRing } from './auth/key-ring.ts'
 import { createLogins } from './auth/logins.ts'
 import { createPasswordRules } from './auth/password-rules.ts'
 import { createPasswords } from './auth/passwords.ts'
+import { withRowFilters } from './auth/row-provider.ts'
 import { createSealer } from './auth/sealing.ts'
 import { createStoreProvider, type StoreProvider } from './auth/store-provider.ts'
 import { createTotp } from './auth/totp.ts'
@@ -120,7 +121,7 @@ export const openIdentity = async ({ settings, dataDir, announce, log, now }: Id
       return {
         ...shared,
         accounts: ELSEWHERE,
-        auth: withApiKeys(issued.provider, shared.apiKeys),
+        auth: withRowFilters(withApiKeys(issued.provider, shared.apiKeys), store),
         accessTokenS: settings.issuerTokenS,
         problem: issued.problem,
         bootstrap: undefined,
@@ -145,7 +146,7 @@ export const openIdentity = async ({ settings, dataDir, announce, log, now }: Id
     return {
       ...shared,
       accounts: own,
-      auth: withApiKeys(own, shared.apiKeys),
+      auth: withRowFilters(withApiKeys(own, shared.apiKeys), store),
       accessTokenS: settings.accessTokenS,
       problem: async () => undefined,
       bootstrap,

@@ -1,14 +1,12 @@
 import { z } from 'zod'
-import type { Alert, Severity, Threat } from './generated.ts'
+import { filterExpression, isFilterProblem, parseFilter, SEVERITIES } from './filter.ts'
+import type { Alert, Threat } from './generated.ts'
 
 /** The WebSocket subprotocol that a browser offers beside its ticket; the gateway answers with it. */
 export const SUBPROTOCOL = 'netsentinel.v1'
 
 /** Prefix of the subprotocol that carries a one-use ticket: `ticket.<id>`. */
 export const TICKET_PREFIX = 'ticket.'
-
-/** Severities, the least first. */
-export const SEVERITIES = ['low', 'medium', 'high', 'critical'] as const satisfies readonly Severity[]
 
 /** Channels a client can subscribe to. */
 export const CHANNELS = ['threats', 'alerts'] as const
@@ -33,6 +31,8 @@ export const clientMessage = z.discriminatedUnion('type', [
     type: z.literal('subscribe'),
     channel: z.enum(CHANNELS),
     id: z.string().max(64).optional(),
+    /** Which of its messages; all that the client may see when not given. */
+    filter: filterExpression.optional(),
   }),
   z.strictObject({
     type: z.literal('unsubscribe'),
@@ -51,6 +51,38 @@ export const clientMessage = z.discriminatedUnion('type', [
 
 /** A message from a client, checked. */
 export type ClientMessage = z.output<typeof clientMessage>
+
+/** Why a text is no message of a client. `id` repeats that of the message, where it has one. */
+export interface WrongMessage {
+  readonly wrong: 'bad-message' | 'bad-filter'
+  readonly message: string
+  readonly id?: string
+}
+
+const filtered = z.looseObject({
+  channel: z.enum(CHANNELS),
+  filter: z.unknown().refine(filter => filter !== undefined),
+  id: z.string().max(64).optional(),
+})
+
+/** Reads what a client sent; undefined stands for what is not text. Never throws. */
+export const parseClientMessage = (text: string | undefined): ClientMessage | WrongMessage => {
+  const wrong: WrongMessage = { wrong: 'bad-message', message: 'this message is not in the protocol' }
+  if (text === undefined) return wrong
+  try {
+    const value: unknown = JSON.parse(text)
+    const { data: asked } = filtered.safeParse(value)
+    const filter = asked === undefined ? {} : parseFilter(asked.filter, asked.channel)
+    if (isFilterProblem(filter)) {
+      const id = asked?.id === undefined ? {} : { id: asked.id }
+      return { wrong: 'bad-filter', message: filter.problem, ...id }
+    }
+    return clientMessage.safeParse(value).data ?? wrong
+  } catch {
+    // Not JSON: the client is told so, like for any other message that is not in the protocol.
+    return wrong
+  }
+}
 
 const whole = z.int().min(0)
 

@@ -105,6 +105,7 @@ export const announcing = (store: Store, announce: () => void): Store => {
     endSessionsOf: after(store.endSessionsOf),
     revoke: after(store.revoke),
     deleteApiKey: after(store.deleteApiKey),
+    setRowFilter: after(store.setRowFilter),
     addSigningKey: after(store.addSigningKey),
     rotateRefreshToken: async (...args) => {
       const rotation = await store.rotateRefreshToken(...args)

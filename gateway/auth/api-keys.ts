@@ -49,6 +49,7 @@ const principalOf = (key: ApiKey): Principal => ({
   username: key.name,
   role: 'service',
   grants: key.scopes,
+  rows: null,
   tokenId: key.id,
   sessionId: null,
   issuedAt: key.createdAt,

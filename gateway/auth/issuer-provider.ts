@@ -82,6 +82,7 @@ export const createIssuerProvider = (deps: IssuerProviderDeps): SessionProvider 
         username: nameOf(claims),
         role,
         grants: GRANTS[role],
+        rows: null,
         tokenId: claims.jti,
         sessionId: null,
         issuedAt: claims.iat * 1000,

@@ -48,6 +48,7 @@ export const createMemoryProvider = (deps: MemoryProviderDeps): SessionProvider 
       username,
       role,
       grants: GRANTS[role],
+      rows: null,
       tokenId: randomUUID(),
       sessionId,
       issuedAt,

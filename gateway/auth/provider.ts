@@ -1,3 +1,4 @@
+import type { FilterExpression } from '../../schemas/filter.ts'
 import type { Tokens } from '../../schemas/wire.ts'
 import type { Permission, Role } from './permissions.ts'
 
@@ -25,6 +26,8 @@ export interface Principal {
   readonly role: Role | 'service'
   /** What it may do. */
   readonly grants: readonly Permission[]
+  /** Which threats and alerts it may see at all; null for all of them. `visibleTo` makes it ready to be asked. */
+  readonly rows: FilterExpression | null
   /** Id of the token. */
   readonly tokenId: string
   /** The session that the token comes from; null where there is none: API keys, tokens of another issuer. */

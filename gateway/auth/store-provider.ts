@@ -136,7 +136,7 @@ export const createStoreProvider = (deps: StoreProviderDeps): StoreProvider => {
     const { user, isOpen } = holder
     if (user.disabled) return { refused: 'disabled' }
     if (!isOpen) return { refused: 'expired' }
-    return { ...token, username: user.username, role: user.role, grants: GRANTS[user.role] }
+    return { ...token, username: user.username, role: user.role, grants: GRANTS[user.role], rows: null }
   }
 
   return {

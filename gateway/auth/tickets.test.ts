@@ -15,6 +15,7 @@ const create = () => {
     username: 'eve',
     role: 'viewer',
     grants: ['threats:read'],
+    rows: null,
     tokenId: 't',
     sessionId: 's',
     issuedAt: time,

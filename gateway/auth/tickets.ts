@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { z } from 'zod'
 import type { Redis } from '../../connectors/redis.ts'
+import { filterExpression } from '../../schemas/filter.ts'
 import { PERMISSIONS, ROLES } from './permissions.ts'
 import type { Principal } from './provider.ts'
 import { digest, type Sealer } from './sealing.ts'
@@ -36,6 +37,7 @@ const content = z.strictObject({
     username: z.string(),
     role: z.enum([...ROLES, 'service']),
     grants: z.array(z.enum(PERMISSIONS)),
+    rows: filterExpression.nullable(),
     tokenId: z.string(),
     sessionId: z.string().nullable(),
     issuedAt: z.number(),

@@ -11,6 +11,7 @@ import {
   anyText,
   countSchema,
   emptySchema,
+  filterOrNull,
   flagSchema,
   listSchema,
   noContent,
@@ -57,6 +58,7 @@ const principalSchema = answerSchema(
     username: anyText,
     role: wordSchema([...ROLES, 'service']),
     grants: listSchema(wordSchema(PERMISSIONS)),
+    rows: filterOrNull,
     tokenId: anyText,
     sessionId: textOrNull,
     expiresAt: timeSchema,
@@ -189,8 +191,8 @@ export const addAuthRoutes = (app: FastifyInstance, deps: RouteDeps, gate: Login
       },
     },
     async request => {
-      const { userId, username, role, grants, tokenId, sessionId, expiresAt } = whoIs(request)
-      return { userId, username, role, grants, tokenId, sessionId, expiresAt }
+      const { userId, username, role, grants, rows, tokenId, sessionId, expiresAt } = whoIs(request)
+      return { userId, username, role, grants, rows, tokenId, sessionId, expiresAt }
     },
   )
 }

@@ -54,6 +54,8 @@ export interface RouteDeps {
   readonly audit: Audit
   readonly throttle: LoginThrottle
   readonly tickets: Tickets
+  /** Where people log in, when it is not here. */
+  readonly issuer?: string | undefined
   /** Origins whose pages may use the gateway; its own when empty. */
   readonly origins: readonly string[]
   /** How long the cookie of a browser's login is kept, in s. */

@@ -59,3 +59,14 @@ export const idSchema = objectSchema({ id: textSchema(1, 128) }, ['id'])
 
 /** How many a page of a list has at most: digits in a query. */
 export const limitSchema = { type: 'string', pattern: '^[1-9][0-9]{0,2}$' } as const
+
+/** A filter; `parseFilter` checks its parts one by one, so that what is wrong can be said. */
+export const filterSchema = {
+  type: 'object',
+  minProperties: 1,
+  additionalProperties: true,
+  description: 'A filter, as in subscriptions to a channel.',
+} as const
+
+/** A filter, or none, in an answer. */
+export const filterOrNull = { ...filterSchema, type: ['object', 'null'] } as const

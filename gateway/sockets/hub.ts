@@ -1,4 +1,5 @@
 import { CHANNELS, type Channel } from '../../schemas/wire.ts'
+import { EVERYTHING, type Filter, type Filtered } from './filter.ts'
 
 /** Somebody who wants what a channel carries. */
 export interface Subscriber {
@@ -6,38 +7,81 @@ export interface Subscriber {
   send(frame: Buffer): void
 }
 
+/** A message on its way to subscribers. */
+export interface Shared {
+  /** The frame; called once, when there is somebody to send it to. */
+  readonly frame: () => Buffer
+  /** What filters look at; not given where a channel has none, and everybody gets all. */
+  readonly data?: Filtered
+}
+
 /** Who wants what. Knows neither sockets nor Redis. */
 export interface Hub {
-  subscribe(channel: Channel, subscriber: Subscriber): void
+  /** Subscribes somebody to what passes a filter; another subscription to the same channel takes its place. */
+  subscribe(channel: Channel, subscriber: Subscriber, filter?: Filter): void
   unsubscribe(channel: Channel, subscriber: Subscriber): void
   isSubscribed(channel: Channel, subscriber: Subscriber): boolean
   /** Forgets somebody on every channel. */
   leave(subscriber: Subscriber): void
-  /** Hands a frame to each subscriber of a channel; returns how many there were. */
-  deliver(channel: Channel, frame: Buffer): number
+  /** Hands a message to each subscriber of a channel whose filter it passes; returns how many there were. */
+  deliver(channel: Channel, message: Shared): number
   countOf(channel: Channel): number
+}
+
+/** Subscribers whose filters are equal: it is asked once for all of them. */
+interface Group {
+  readonly filter: Filter
+  readonly subscribers: Set<Subscriber>
+}
+
+/** The subscribers of one channel. */
+const createTopic = () => {
+  const groups = new Map<string, Group>()
+  const groupOf = new Map<Subscriber, Group>()
+  const remove = (subscriber: Subscriber) => {
+    const group = groupOf.get(subscriber)
+    if (group === undefined) return
+    groupOf.delete(subscriber)
+    group.subscribers.delete(subscriber)
+    if (group.subscribers.size === 0) groups.delete(group.filter.key)
+  }
+  return {
+    groups,
+    groupOf,
+    remove,
+    add: (subscriber: Subscriber, filter: Filter) => {
+      remove(subscriber)
+      const group = groups.get(filter.key) ?? { filter, subscribers: new Set() }
+      groups.set(filter.key, group)
+      group.subscribers.add(subscriber)
+      groupOf.set(subscriber, group)
+    },
+  }
 }
 
 /** Makes an empty hub. */
 export const createHub = (): Hub => {
-  const channels = new Map<Channel, Set<Subscriber>>(CHANNELS.map(channel => [channel, new Set()]))
-  const subscribersOf = (channel: Channel) => channels.get(channel) ?? new Set<Subscriber>()
+  const topics = Object.fromEntries(CHANNELS.map(channel => [channel, createTopic()])) as Readonly<
+    Record<Channel, ReturnType<typeof createTopic>>
+  >
   return {
-    subscribe: (channel, subscriber) => {
-      subscribersOf(channel).add(subscriber)
-    },
-    unsubscribe: (channel, subscriber) => {
-      subscribersOf(channel).delete(subscriber)
-    },
-    isSubscribed: (channel, subscriber) => subscribersOf(channel).has(subscriber),
+    subscribe: (channel, subscriber, filter = EVERYTHING) => topics[channel].add(subscriber, filter),
+    unsubscribe: (channel, subscriber) => topics[channel].remove(subscriber),
+    isSubscribed: (channel, subscriber) => topics[channel].groupOf.has(subscriber),
     leave: subscriber => {
-      for (const subscribers of channels.values()) subscribers.delete(subscriber)
+      for (const channel of CHANNELS) topics[channel].remove(subscriber)
     },
-    deliver: (channel, frame) => {
-      const subscribers = subscribersOf(channel)
-      for (const subscriber of subscribers) subscriber.send(frame)
-      return subscribers.size
+    deliver: (channel, { frame: make, data }) => {
+      let frame: Buffer | undefined
+      let count = 0
+      for (const { filter, subscribers } of topics[channel].groups.values()) {
+        if (data !== undefined && !filter.matches(data)) continue
+        frame ??= make()
+        for (const subscriber of subscribers) subscriber.send(frame)
+        count += subscribers.size
+      }
+      return count
     },
-    countOf: channel => subscribersOf(channel).size,
+    countOf: channel => topics[channel].groupOf.size,
   }
 }

@@ -1,14 +1,25 @@
 import { describe, expect, it } from '@jest/globals'
+import type { FilterExpression } from '../../schemas/filter.ts'
+import type { Threat } from '../../schemas/generated.ts'
 import { CLOSE, type ServerMessage } from '../../schemas/wire.ts'
+import { makeEvent } from '../../test/support/events.ts'
+import { makeThreat } from '../../test/support/threats.ts'
 import { GRANTS, type Role } from '../auth/permissions.ts'
 import type { Principal } from '../auth/provider.ts'
+import type { Filtered } from './filter.ts'
 import { textFrame } from './frame.ts'
 import { createHub } from './hub.ts'
 import { type CloseCode, createSession } from './session.ts'
 
 const EXPIRES_IN_MS = 900_000
 
-const create = ({ role = 'viewer' as Role, capBytes = 100_000 } = {}) => {
+const carry = (text: string, data: Filtered = makeThreat()) => ({ frame: () => textFrame(text), data })
+
+const create = ({
+  role = 'viewer' as Role,
+  capBytes = 100_000,
+  rows = null as FilterExpression | null,
+} = {}) => {
   let time = 1_700_000_000_000
   const sent: string[] = []
   const closes: CloseCode[] = []
@@ -20,6 +31,7 @@ const create = ({ role = 'viewer' as Role, capBytes = 100_000 } = {}) => {
     username: 'eve',
     role,
     grants: GRANTS[role],
+    rows,
     tokenId: 't',
     sessionId: 's',
     issuedAt: time,
@@ -79,8 +91,8 @@ describe('a session', () => {
     expect(ask({ type: 'subscribe', channel: 'threats' })).toEqual([
       { type: 'subscribed', channel: 'threats' },
     ])
-    expect(hub.deliver('threats', textFrame('a threat'))).toBe(1)
-    expect(hub.deliver('alerts', textFrame('an alert'))).toBe(0)
+    expect(hub.deliver('threats', carry('a threat'))).toBe(1)
+    expect(hub.deliver('alerts', carry('an alert'))).toBe(0)
     expect(sent.at(-1)).toBe('a threat')
   })
 
@@ -102,6 +114,55 @@ describe('a session', () => {
     expect(hub.countOf('threats')).toBe(1)
     ask({ type: 'unsubscribe', channel: 'threats' })
     expect(hub.countOf('threats')).toBe(0)
+  })
+
+  describe('with a filter', () => {
+    const threat = (severity: Threat['severity'], sensor: string) =>
+      carry(`${severity} ${sensor}`, makeThreat({ severity, event: makeEvent({ sensor }) }))
+    const all = [threat('low', 'a'), threat('high', 'a'), threat('low', 'b'), threat('high', 'b')]
+    const deliver = ({ hub, sent }: Pick<ReturnType<typeof create>, 'hub' | 'sent'>) => {
+      sent.length = 0
+      for (const each of all) hub.deliver('threats', each)
+      return sent
+    }
+
+    it('gets what passes it, until it asks for something else', () => {
+      const made = create()
+      const subscribe = { type: 'subscribe', channel: 'threats' }
+      expect(made.ask({ ...subscribe, filter: { severity: 'high' } })).toMatchObject([{ type: 'subscribed' }])
+      expect(deliver(made)).toEqual(['high a', 'high b'])
+      made.ask({ ...subscribe, filter: { sensor: ['b'] } })
+      expect(deliver(made)).toEqual(['low b', 'high b'])
+      made.ask(subscribe)
+      expect(deliver(made)).toHaveLength(4)
+    })
+
+    it('sees nothing beside its rows, whatever it asks for, and follows their change at once', () => {
+      const made = create({ rows: { sensor: ['a'] } })
+      made.ask({ type: 'subscribe', channel: 'threats' })
+      expect(deliver(made)).toEqual(['low a', 'high a'])
+      made.ask({
+        type: 'subscribe',
+        channel: 'threats',
+        filter: { or: [{ sensor: ['b'] }, { severity: 'high' }] },
+      })
+      expect(deliver(made)).toEqual(['high a'])
+      made.session.become({ ...made.principal, rows: { sensor: ['b'] } })
+      expect(deliver(made)).toEqual(['low b', 'high b'])
+      made.session.become({ ...made.principal, rows: null })
+      expect(deliver(made)).toEqual(['high a', 'low b', 'high b'])
+    })
+
+    it('is told what is wrong with one, is not subscribed, and not held to make mistakes', () => {
+      const { ask, closes, hub } = create()
+      for (let i = 0; i < 6; i += 1) {
+        expect(ask({ type: 'subscribe', channel: 'threats', filter: { colour: 'red' }, id: '7' })).toEqual([
+          { type: 'error', code: 'bad-filter', message: expect.stringContaining('"colour"'), id: '7' },
+        ])
+      }
+      expect(closes).toEqual([])
+      expect(hub.countOf('threats')).toBe(0)
+    })
   })
 
   it('is not given a channel that its role may not read', () => {
@@ -162,9 +223,9 @@ describe('a session', () => {
     const { hub, ask, fill, closes } = create()
     ask({ type: 'subscribe', channel: 'threats' })
     fill()
-    hub.deliver('threats', textFrame('one'))
+    hub.deliver('threats', carry('one'))
     expect(closes).toEqual([CLOSE.slow])
-    expect(hub.deliver('threats', textFrame('two'))).toBe(0)
+    expect(hub.deliver('threats', carry('two'))).toBe(0)
     expect(closes).toEqual([CLOSE.slow])
   })
 

@@ -1,6 +1,14 @@
-import { CHANNELS, CLOSE, type ClientMessage, clientMessage, type ServerMessage } from '../../schemas/wire.ts'
+import {
+  CHANNELS,
+  type Channel,
+  CLOSE,
+  type ClientMessage,
+  parseClientMessage,
+  type ServerMessage,
+} from '../../schemas/wire.ts'
 import { CHANNEL_PERMISSION, isGranted } from '../auth/permissions.ts'
 import { isRefusal, type Principal, type Refusal, type SessionProvider } from '../auth/provider.ts'
+import { both, compileFilter, EVERYTHING, type Filter, visibleTo } from './filter.ts'
 import { textFrame } from './frame.ts'
 import type { Hub, Subscriber } from './hub.ts'
 import type { Outbox } from './outbox.ts'
@@ -53,19 +61,11 @@ export interface Session {
   closed(): void
 }
 
-const parse = (text: string | undefined): ClientMessage | undefined => {
-  if (text === undefined) return undefined
-  try {
-    return clientMessage.safeParse(JSON.parse(text)).data
-  } catch {
-    // Not JSON: the client is told so, like for any other message that is not in the protocol.
-    return undefined
-  }
-}
-
 /** Starts a session for an authenticated client. */
 export const createSession = ({ auth, socket, hub, limits, now, ...deps }: SessionDeps): Session => {
   let principal = deps.principal
+  /** What the client has asked for of each channel, apart from what it may see. */
+  const wanted = new Map<Channel, Filter>()
   const burst = limits.messagesPerSecond * 2
   let allowance = burst
   let refilledAt = now()
@@ -101,13 +101,18 @@ export const createSession = ({ auth, socket, hub, limits, now, ...deps }: Sessi
     return false
   }
 
+  /** Subscribes to what the client has asked for, as far as it may see it. */
+  const subscribe = (channel: Channel) =>
+    hub.subscribe(channel, subscriber, both(visibleTo(principal), wanted.get(channel) ?? EVERYTHING))
+
   const become = (next: Principal) => {
     principal = next
-    for (const channel of CHANNELS) {
-      if (isGranted(principal, CHANNEL_PERMISSION[channel]) || !hub.isSubscribed(channel, subscriber))
-        continue
-      hub.unsubscribe(channel, subscriber)
-      reply({ type: 'unsubscribed', channel })
+    for (const channel of CHANNELS.filter(each => hub.isSubscribed(each, subscriber))) {
+      if (isGranted(principal, CHANNEL_PERMISSION[channel])) subscribe(channel)
+      else {
+        hub.unsubscribe(channel, subscriber)
+        reply({ type: 'unsubscribed', channel })
+      }
     }
   }
 
@@ -161,11 +166,12 @@ export const createSession = ({ auth, socket, hub, limits, now, ...deps }: Sessi
     receive: text => {
       if (!isOpen || !isWithinRate()) return
       isAlive = true
-      const message = parse(text)
-      if (message === undefined) {
-        mistakes += 1
+      const message = parseClientMessage(text)
+      if ('wrong' in message) {
+        const { wrong: code, ...rest } = message
+        if (code === 'bad-message') mistakes += 1
         if (mistakes > MAX_MISTAKES) return close(CLOSE.protocol)
-        return reply({ type: 'error', code: 'bad-message', message: 'this message is not in the protocol' })
+        return reply({ type: 'error', code, ...rest })
       }
       if (message.type === 'refresh') {
         void refresh(message)
@@ -174,7 +180,9 @@ export const createSession = ({ auth, socket, hub, limits, now, ...deps }: Sessi
       const response = answer(message)
       reply(response)
       // After the reply, so that no message of a channel precedes it.
-      if (response.type === 'subscribed' && isOpen) hub.subscribe(response.channel, subscriber)
+      if (response.type !== 'subscribed' || message.type !== 'subscribe' || !isOpen) return
+      wanted.set(message.channel, message.filter === undefined ? EVERYTHING : compileFilter(message.filter))
+      subscribe(message.channel)
     },
     receiveControl: () => {
       if (isOpen && isWithinRate()) isAlive = true

@@ -159,6 +159,7 @@ export const createCredentialStore = (database: Database): CredentialStore => ({
   deleteApiKey: (id, holder, now) =>
     database.transaction(async sql => {
       if ((await sql.run('DELETE FROM api_keys WHERE id = ?', id)) === 0) return false
+      await sql.run('DELETE FROM row_filters WHERE holder = ?', holder)
       await noteAccessChange(sql, holder, now)
       return true
     }),

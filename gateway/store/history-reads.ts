@@ -1,6 +1,7 @@
 import { z } from 'zod'
+import { SEVERITIES } from '../../schemas/filter.ts'
 import type { Alert, AlertStatus, Severity, Threat } from '../../schemas/generated.ts'
-import { type Channel, type Content, type Delivery, SEVERITIES } from '../../schemas/wire.ts'
+import type { Channel, Content, Delivery } from '../../schemas/wire.ts'
 import type { Database, SqlValue } from './database.ts'
 import { epochOf } from './history-epochs.ts'
 

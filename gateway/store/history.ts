@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { type Content, SEVERITIES } from '../../schemas/wire.ts'
+import { SEVERITIES } from '../../schemas/filter.ts'
+import type { Content } from '../../schemas/wire.ts'
 import type { Database, Sql, SqlValue } from './database.ts'
 import { epochOf, renewEpoch } from './history-epochs.ts'
 import { createHistoryReads, type HistoryReads, type KeptChannel } from './history-reads.ts'

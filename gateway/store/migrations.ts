@@ -184,7 +184,14 @@ const fourth = ({ whole, counter, end }: Spelling): string => `
   ${end};
 `
 
-const MIGRATIONS: readonly ((spelling: Spelling) => string)[] = [first, second, third, fourth]
+const fifth = ({ end }: Spelling): string => `
+  CREATE TABLE row_filters (
+    holder TEXT PRIMARY KEY,
+    filter TEXT NOT NULL
+  ${end};
+`
+
+const MIGRATIONS: readonly ((spelling: Spelling) => string)[] = [first, second, third, fourth, fifth]
 
 /**
  * The SQL schema, one entry a version, applied in order at start and never undone. An entry that was released is not

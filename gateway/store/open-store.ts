@@ -5,6 +5,7 @@ import { createCredentialStore } from './credentials.ts'
 import { createDecisionStore } from './decisions.ts'
 import { createHistoryStore } from './history.ts'
 import { openPostgres } from './postgres.ts'
+import { createRowFilterStore } from './row-filters.ts'
 import { createSessionStore } from './sessions.ts'
 import { openSqlite } from './sqlite.ts'
 import type { Store } from './store.ts'
@@ -33,6 +34,7 @@ export const openStore = async ({ address, log }: OpenStoreDeps): Promise<Store>
     ...createUserStore(database),
     ...createSessionStore(database),
     ...createCredentialStore(database),
+    ...createRowFilterStore(database),
     ...createAuditStore(database),
     ...createHistoryStore(database),
     ...createDecisionStore(database),

@@ -2,6 +2,7 @@ import type { AuditStore } from './audit.ts'
 import type { CredentialStore } from './credentials.ts'
 import type { DecisionStore } from './decisions.ts'
 import type { HistoryStore } from './history.ts'
+import type { RowFilterStore } from './row-filters.ts'
 import type { SessionStore } from './sessions.ts'
 import type { UserStore } from './users.ts'
 
@@ -16,7 +17,8 @@ export interface Store
     CredentialStore,
     AuditStore,
     DecisionStore,
-    HistoryStore {
+    HistoryStore,
+    RowFilterStore {
   /** What is wrong with the store, if anything. Never throws. */
   problem(): Promise<string | undefined>
   /** May be called twice. */

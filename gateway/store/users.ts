@@ -157,6 +157,7 @@ export const createUserStore = (database: Database): UserStore => {
         () => false,
         async sql => {
           await sql.run('DELETE FROM users WHERE id = ?', id)
+          await sql.run('DELETE FROM row_filters WHERE holder = ?', id)
           await noteAccessChange(sql, id, now)
         },
       ),

@@ -5,7 +5,7 @@ import { severityRank } from './fields.ts'
 const SAMPLES = 5
 
 /** Most techniques and sensors that are told apart. */
-const MOST_DISTINCT = 32
+export const MOST_DISTINCT = 32
 
 const distinct = (values: readonly string[]): string[] => [...new Set(values)].slice(0, MOST_DISTINCT)
 

@@ -66,6 +66,36 @@ export const credentialContract = (create: () => Promise<readonly [Store, Store]
     })
   })
 
+  describe('row filters', () => {
+    it('are what was set last, until they are taken away, and every change is noted', async () => {
+      const [store, other] = await create()
+      expect(await store.findRowFilter('u')).toBeNull()
+      await store.setRowFilter('u', { sensor: ['"a'] }, NOW)
+      await other.setRowFilter('u', { or: [{ score: 0.5 }] }, NOW)
+      expect(await store.findRowFilter('u')).toEqual({ or: [{ score: 0.5 }] })
+      expect(await store.findRowFilter('v')).toBeNull()
+      await store.setRowFilter('u', null, NOW)
+      expect(await other.findRowFilter('u')).toBeNull()
+      const changes = await other.accessChangesSince(NOW - 1)
+      expect(changes.map(({ userId }) => userId)).toEqual(['u', 'u', 'u'])
+    })
+
+    it('go with whom they are of', async () => {
+      const [store] = await create()
+      const user = makeUser()
+      await store.addUser(user)
+      await store.setRowFilter(user.id, { score: 0.5 }, NOW)
+      await store.deleteUser(user.id, NOW)
+      expect(await store.findRowFilter(user.id)).toBeNull()
+    })
+
+    it('let nothing pass when they cannot be read', async () => {
+      const [store] = await create()
+      await store.setRowFilter('u', { colour: 'red' } as object, NOW)
+      expect(await store.findRowFilter('u')).toEqual({ or: [] })
+    })
+  })
+
   describe('second factors', () => {
     it('are proposed until they are confirmed by a code, each of which works once', async () => {
       const [store, other] = await create()

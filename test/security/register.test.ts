@@ -6,8 +6,6 @@ const REQUIREMENTS = 62
 
 /** Requirements that no test here is named by: where they are held, or why they are not yet. */
 const ELSEWHERE: Readonly<Record<number, string>> = {
-  47: 'not built: there are no filters, and no history or recovery, which could be asked for wrongly',
-  48: 'not built: there are no filters of clients, which a filter of the server could be added to',
   57: 'test/security/tokens.test.ts, 17: keys; test/security/passwords.test.ts, 6: the first password; 60: the log',
   61: "runtime configuration: KAFKA_SASL_*, KAFKA_SSL*, rediss:// and sslmode; accounts are the operator's",
 }

@@ -1,0 +1,67 @@
+import { describe, expect, it } from '@jest/globals'
+import { makeThreat } from '../../test/support/threats.ts'
+import { compileFilter } from './filter.ts'
+import { createHub } from './hub.ts'
+
+const create = () => {
+  const hub = createHub()
+  const received: string[] = []
+  const subscriber = (name: string) => ({
+    send: (frame: Buffer) => {
+      received.push(`${name} ${frame}`)
+    },
+  })
+  return { hub, received, subscriber }
+}
+
+describe('the hub', () => {
+  it('makes one frame for all, and none when nobody wants it', () => {
+    const { hub, received, subscriber } = create()
+    let made = 0
+    const message = (score: number) => ({
+      frame: () => {
+        made += 1
+        return Buffer.from(String(score))
+      },
+      data: makeThreat({ score }),
+    })
+    hub.subscribe('threats', subscriber('a'), compileFilter({ score: 0.5 }))
+    hub.subscribe('threats', subscriber('b'), compileFilter({ score: 0.7 }))
+    expect(hub.deliver('threats', message(0.4))).toBe(0)
+    expect(made).toBe(0)
+    expect(hub.deliver('threats', message(0.6))).toBe(1)
+    expect(hub.deliver('threats', message(0.8))).toBe(2)
+    expect(made).toBe(2)
+    expect(received).toEqual(['a 0.6', 'a 0.8', 'b 0.8'])
+  })
+
+  it('asks equal filters once, until the last who has one is gone', () => {
+    const { hub, subscriber } = create()
+    let asked = 0
+    const filter = () => ({
+      key: 'k',
+      matches: () => {
+        asked += 1
+        return true
+      },
+    })
+    const subscribers = ['a', 'b', 'c'].map(subscriber)
+    for (const each of subscribers) hub.subscribe('threats', each, filter())
+    const message = { frame: () => Buffer.from('x'), data: makeThreat() }
+    expect(hub.deliver('threats', message)).toBe(3)
+    expect(asked).toBe(1)
+    for (const each of subscribers) hub.leave(each)
+    expect(hub.deliver('threats', message)).toBe(0)
+    expect(asked).toBe(1)
+  })
+
+  it('goes on to the others when one leaves because of a message', () => {
+    const { hub, received, subscriber } = create()
+    const leaving = { send: () => hub.leave(leaving) }
+    hub.subscribe('threats', leaving)
+    hub.subscribe('threats', subscriber('b'))
+    hub.deliver('threats', { frame: () => Buffer.from('x'), data: makeThreat() })
+    expect(received).toEqual(['b x'])
+    expect(hub.countOf('threats')).toBe(1)
+  })
+})
