@@ -60,28 +60,30 @@ const list = <T extends z.ZodType>(item: T) => z.array(item).min(1).max(MAX_LIST
 const texts = list(z.string().min(1).max(MAX_TEXT)).optional()
 
 /** A filter as it comes over the wire. Its depth and its size are bounded by {@link parseFilter} alone. */
-export const filterExpression: z.ZodType<FilterExpression> = z.strictObject({
-  severity: z.enum(SEVERITIES).optional(),
-  score: z.number().min(0).max(1).optional(),
-  entity: texts,
-  address: list(
-    z.string().refine(isNetwork, 'expected an address or a network like 192.0.2.0/24'),
-  ).optional(),
-  sensor: texts,
-  technique: texts,
-  category: texts,
-  rule: texts,
-  status: list(z.enum(STATUSES)).optional(),
-  get and(): z.ZodOptional<z.ZodArray<z.ZodType<FilterExpression>>> {
-    return list(filterExpression).optional()
-  },
-  get or(): z.ZodOptional<z.ZodArray<z.ZodType<FilterExpression>>> {
-    return list(filterExpression).optional()
-  },
-  get not(): z.ZodOptional<z.ZodType<FilterExpression>> {
-    return filterExpression.optional()
-  },
-})
+export const filterExpression: z.ZodType<FilterExpression> = z
+  .strictObject({
+    severity: z.enum(SEVERITIES).optional(),
+    score: z.number().min(0).max(1).optional(),
+    entity: texts,
+    address: list(
+      z.string().refine(isNetwork, 'expected an address or a network like 192.0.2.0/24'),
+    ).optional(),
+    sensor: texts,
+    technique: texts,
+    category: texts,
+    rule: texts,
+    status: list(z.enum(STATUSES)).optional(),
+    get and(): z.ZodOptional<z.ZodArray<z.ZodType<FilterExpression>>> {
+      return list(filterExpression).optional()
+    },
+    get or(): z.ZodOptional<z.ZodArray<z.ZodType<FilterExpression>>> {
+      return list(filterExpression).optional()
+    },
+    get not(): z.ZodOptional<z.ZodType<FilterExpression>> {
+      return filterExpression.optional()
+    },
+  })
+  .meta({ id: 'Filter' })
 
 /** What is wrong with a filter, in words for whoever wrote it. */
 export interface FilterProblem {

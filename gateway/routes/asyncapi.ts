@@ -39,19 +39,26 @@ const withRecord = (type: string, schema: Json): Json => {
   return { ...schema, properties: { ...schema['properties'], data: jsonSchemaOf(record) } }
 }
 
+/** A schema whose references lead to where the document has its parts. */
+const fromShelf = (schema: unknown): unknown =>
+  JSON.parse(JSON.stringify(schema).replaceAll('"#/$defs/', '"#/components/schemas/'))
+
 /** The AsyncAPI 3 document of the WebSocket, made of the wire protocol that it is checked by. */
 export const asyncApi = (): Json => {
   const { put, schemas } = createShelf()
   const describe = (message: Message) => {
     const type = typeOf(message)
     const { $schema, $defs, description, ...schema } = z.toJSONSchema(message, { io: 'input' })
-    if (isObject($defs)) for (const [name, each] of Object.entries($defs)) schemas.set(name, put(each))
-    const payload = JSON.stringify(put(withRecord(type, schema)))
+    if (isObject($defs)) {
+      for (const [name, { id, ...each }] of Object.entries($defs as Record<string, Json>)) {
+        schemas.set(name, fromShelf(put(each)))
+      }
+    }
     return {
       name: type,
       ...(description === undefined ? {} : { summary: description }),
       contentType: 'application/json',
-      payload: JSON.parse(payload.replaceAll('"#/$defs/', '"#/components/schemas/')),
+      payload: fromShelf(put(withRecord(type, schema))),
     }
   }
   const incoming = clientMessage.options.map(describe)
