@@ -1,0 +1,166 @@
+import { connect, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { PROTOCOLS, type Target } from './protocols.ts'
+import { clientFrame, createReader } from './reader.ts'
+
+/** Sockets that are opened at a time. */
+const OPENING = 50
+const PONG = 0x8a
+/** When a message was sent, in ms since 1970. */
+const TIME = /"modelVersion":"(\d+(?:\.\d+)?)"/
+
+/** What the benchmark asks of a process that holds clients; each is answered once. */
+export type LoadRequest =
+  /** Opens so many clients beside those that the group has. */
+  | {
+      readonly ask: 'open'
+      readonly group: string
+      readonly target: Target
+      readonly count: number
+      readonly sampledEvery: number
+    }
+  /** Answers when each client of the group has got so many messages more, or the time is over. */
+  | { readonly ask: 'expect'; readonly group: string; readonly messages: number; readonly withinMs: number }
+  /** The last client of the group reads no more. */
+  | { readonly ask: 'deafen'; readonly group: string }
+  /** Closes all clients of the group but the first so many. */
+  | { readonly ask: 'keep'; readonly group: string; readonly count: number }
+
+/** What came of it. */
+export interface LoadAnswer {
+  readonly received: number
+  readonly clients: number
+  /** In ms, of the messages of the clients that are looked at. */
+  readonly latencies: readonly number[]
+  /** Times that a client found something to read: with `received`, how many messages came in one. */
+  readonly reads: number
+}
+
+interface Client {
+  readonly socket: Socket
+  received: number
+  isDeaf: boolean
+}
+
+interface Group {
+  readonly clients: Client[]
+  latencies: number[]
+  reads: number
+}
+
+const groups = new Map<string, Group>()
+const groupOf = (name: string): Group => {
+  const group = groups.get(name) ?? { clients: [], latencies: [], reads: 0 }
+  groups.set(name, group)
+  return group
+}
+
+const openClient = (group: Group, target: Target, isSampled: boolean): Promise<void> => {
+  const { port, token } = target
+  const protocol = PROTOCOLS[target.protocol]
+  const socket = connect(port, '127.0.0.1')
+  const client: Client = { socket, received: 0, isDeaf: false }
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const say = (texts: readonly string[]) => {
+    for (const text of texts) socket.write(clientFrame(text))
+  }
+  const read = createReader(
+    {
+      message: head => {
+        client.received += 1
+        if (isSampled)
+          group.latencies.push(performance.timeOrigin + performance.now() - Number(TIME.exec(head)?.[1]))
+      },
+      short: text => {
+        say(protocol.answer(text, token))
+        if (protocol.isSubscribed(text)) resolve()
+      },
+      ping: () => socket.write(clientFrame('', PONG)),
+      closed: () => socket.destroy(),
+    },
+    isSampled,
+  )
+  let head = ''
+  const onHead = (chunk: Buffer) => {
+    head += chunk.toString('latin1')
+    const end = head.indexOf('\r\n\r\n')
+    if (end < 0) return
+    if (!head.startsWith('HTTP/1.1 101')) return reject(new Error(head.slice(0, end)))
+    socket.off('data', onHead)
+    socket.on('data', (bytes: Buffer) => {
+      group.reads += 1
+      read(bytes)
+    })
+    say(protocol.hello(token))
+    const rest = Buffer.from(head.slice(end + 4), 'latin1')
+    if (rest.length > 0) read(rest)
+  }
+  socket.setNoDelay(true)
+  socket.on('data', onHead)
+  socket.on('error', reject)
+  socket.on('close', () => {
+    reject(new Error(`${target.protocol} closed a socket`))
+    const place = group.clients.indexOf(client)
+    if (place >= 0) group.clients.splice(place, 1)
+  })
+  const lines = [
+    `GET ${protocol.path} HTTP/1.1`,
+    `Host: 127.0.0.1:${port}`,
+    'Connection: Upgrade',
+    'Upgrade: websocket',
+    'Sec-WebSocket-Version: 13',
+    'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+    ...protocol.headers(token),
+  ]
+  socket.write(`${lines.join('\r\n')}\r\n\r\n`)
+  group.clients.push(client)
+  return promise
+}
+
+const obey = async (request: LoadRequest): Promise<void> => {
+  const group = groupOf(request.group)
+  switch (request.ask) {
+    case 'open':
+      for (let opened = 0; opened < request.count; opened += OPENING) {
+        const size = Math.min(OPENING, request.count - opened)
+        const some = Array.from({ length: size }, (_, i) =>
+          openClient(group, request.target, (opened + i) % request.sampledEvery === 0),
+        )
+        await Promise.all(some)
+      }
+      return
+    case 'expect': {
+      const listening = group.clients.filter(({ isDeaf }) => !isDeaf)
+      const until = performance.now() + request.withinMs
+      while (performance.now() < until && listening.some(({ received }) => received < request.messages)) {
+        await sleep(5)
+      }
+      return
+    }
+    case 'deafen': {
+      const last = group.clients.at(-1)
+      if (last === undefined) return
+      last.isDeaf = true
+      last.socket.pause()
+      return
+    }
+    case 'keep':
+      for (const { socket } of group.clients.splice(request.count)) socket.destroy()
+  }
+}
+
+const report = (group: Group): LoadAnswer => {
+  const { latencies, reads } = group
+  const received = group.clients.reduce((sum, client) => sum + client.received, 0)
+  for (const client of group.clients) client.received = 0
+  group.latencies = []
+  group.reads = 0
+  return { received, latencies, reads, clients: group.clients.length }
+}
+
+process.on('message', (request: LoadRequest) => {
+  obey(request).then(
+    () => process.send?.({ answer: report(groupOf(request.group)) }),
+    (error: unknown) => process.send?.({ problem: String(error) }),
+  )
+})
