@@ -1,7 +1,9 @@
 import Fastify, { type FastifyInstance } from 'fastify'
+import { addAlertRoutes } from './routes/alerts.ts'
 import { addAuditRoutes } from './routes/audit.ts'
 import { addAuthRoutes } from './routes/auth.ts'
 import { addDocumentRoutes } from './routes/documents.ts'
+import { addEntityRoutes } from './routes/entities.ts'
 import { addGroundRules } from './routes/ground-rules.ts'
 import { addHealthRoutes } from './routes/health.ts'
 import { addKeyRoutes } from './routes/keys.ts'
@@ -9,7 +11,10 @@ import { createLoginGate } from './routes/login-gate.ts'
 import type { RouteDeps } from './routes/route.ts'
 import { addRowFilterRoutes } from './routes/row-filters.ts'
 import { addSessionRoutes } from './routes/sessions.ts'
+import { addSuppressionRoutes } from './routes/suppressions.ts'
+import { addThreatRoutes } from './routes/threats.ts'
 import { addTotpRoutes } from './routes/totp.ts'
+import { addTriageRoutes } from './routes/triage.ts'
 import { addUserRoutes } from './routes/users.ts'
 
 /** Largest body of a request, in bytes. */
@@ -47,6 +52,11 @@ export const buildApp = async (
   addKeyRoutes(app, deps)
   addRowFilterRoutes(app, deps)
   addAuditRoutes(app, deps)
+  addThreatRoutes(app, deps)
+  addAlertRoutes(app, deps)
+  addTriageRoutes(app, deps)
+  addSuppressionRoutes(app, deps)
+  addEntityRoutes(app, deps)
   addHealthRoutes(app, deps)
   addDocumentRoutes(app)
   await app.ready()

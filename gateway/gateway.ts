@@ -21,6 +21,7 @@ import { createTickets } from './auth/tickets.ts'
 import type { GatewaySettings } from './config.ts'
 import { startHistoryRetention } from './history-retention.ts'
 import { openIdentity } from './identity.ts'
+import { createRecords, visibleTo } from './records.ts'
 import { createRelay, type Relay } from './relay.ts'
 import { textFrame } from './sockets/frame.ts'
 import { createHub } from './sockets/hub.ts'
@@ -29,6 +30,7 @@ import { createRedisBroadcaster } from './sockets/redis-broadcaster.ts'
 import { createSockets } from './sockets/sockets.ts'
 import type { AuditEntry } from './store/audit.ts'
 import { type DecisionWriter, startDecisionPublisher } from './triage/decision-publisher.ts'
+import { createTriage } from './triage/triage.ts'
 
 /** How long a client has to answer a close, in ms. */
 const CLOSE_TIMEOUT_MS = 2_000
@@ -118,6 +120,14 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
       now,
     })
     closer.add(() => decisions.close())
+    const records = createRecords({ store, sealer })
+    const triage = createTriage({
+      store,
+      findAlert: (id, principal) => records.find('alerts', id, visibleTo(principal)),
+      wake: decisions.wake,
+      audit: identity.audit,
+      now,
+    })
     const redis = await createRedis({ config: config.redis, log })
     closer.add(() => redis.close())
     const broadcaster = createRedisBroadcaster({ redis, prefix: config.prefix, log, metrics })
@@ -147,6 +157,8 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
         log,
       }),
       tickets,
+      records,
+      triage,
       check,
       log,
       metrics,

@@ -14,7 +14,9 @@ import type { LoginThrottle } from '../auth/throttle.ts'
 import type { Tickets } from '../auth/tickets.ts'
 import type { Totp } from '../auth/totp.ts'
 import { PROBLEM_TYPE, problem } from '../problem.ts'
+import type { Records } from '../records.ts'
 import type { Store } from '../store/store.ts'
+import type { Triage } from '../triage/triage.ts'
 
 /** Who may use a route. Every route states it; one that does not keeps the gateway from starting. */
 export type Policy = 'public' | 'authenticated' | Permission
@@ -51,6 +53,8 @@ export interface RouteDeps {
   readonly apiKeys: Pick<ApiKeys, 'issue'>
   readonly keys: Pick<KeyRing, 'publicKeys' | 'rotate'>
   readonly store: Store
+  readonly records: Records
+  readonly triage: Triage
   readonly audit: Audit
   readonly throttle: LoginThrottle
   readonly tickets: Tickets

@@ -5,7 +5,7 @@ import type { AlertStatus } from '../../schemas/generated.ts'
 import { tempDir } from '../../test/support/temp.ts'
 import { createAudit } from '../auth/audit.ts'
 import { openStore } from '../store/open-store.ts'
-import { createTriage } from './triage.ts'
+import { createTriage, type Decider } from './triage.ts'
 
 const open: Array<() => Promise<void>> = []
 afterEach(async () => {
@@ -13,7 +13,19 @@ afterEach(async () => {
 })
 
 const NOW = 1_700_000_000_000
-const ANN = { principal: { userId: 'u1', username: 'ann' }, address: '192.0.2.7' }
+const ANN: Decider = {
+  principal: {
+    userId: 'u1',
+    username: 'ann',
+    role: 'analyst',
+    grants: [],
+    tokenId: 't',
+    sessionId: null,
+    issuedAt: NOW,
+    expiresAt: NOW,
+  },
+  address: '192.0.2.7',
+}
 
 const create = async (status: AlertStatus = 'open') => {
   const store = await openStore({ address: join(tempDir(), 'gateway.db'), log: silentLog() })

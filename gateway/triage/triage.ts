@@ -8,7 +8,7 @@ import type { DecisionStore } from '../store/decisions.ts'
 
 /** Who decides, and from where. */
 export interface Decider {
-  readonly principal: Pick<Principal, 'userId' | 'username'>
+  readonly principal: Principal
   /** Network address. */
   readonly address: string
 }
@@ -57,12 +57,17 @@ export interface Triage {
   suppress(decider: Decider, wanted: NewSuppression): Promise<Decision | string>
   /** Ends a suppression; resolves with false when none of this id is in force. */
   lift(decider: Decider, id: string): Promise<boolean>
+  /** Takes back everything that was decided about an entity; resolves with how much it was. */
+  forget(entity: string): Promise<number>
 }
 
 interface TriageDeps {
-  readonly store: Pick<DecisionStore, 'addTriage' | 'addSuppression' | 'endSuppression'>
-  /** The latest revision of an alert that is known here. */
-  readonly findAlert: (id: string) => Promise<Pick<Alert, 'revision' | 'status' | 'entity'> | undefined>
+  readonly store: Pick<DecisionStore, 'addTriage' | 'addSuppression' | 'endSuppression' | 'forgetDecisions'>
+  /** The latest revision of an alert that is known here, when this principal may see it. */
+  readonly findAlert: (
+    id: string,
+    principal: Principal,
+  ) => Promise<Pick<Alert, 'revision' | 'status' | 'entity'> | undefined>
   /** Called when there is something to publish. */
   readonly wake: () => void
   readonly audit: Audit
@@ -121,7 +126,7 @@ export const createTriage = ({ store, findAlert, wake, audit, now }: TriageDeps)
   return {
     act: async (decider, act, expected) => {
       const { alertId, kind } = act
-      const alert = await findAlert(alertId)
+      const alert = await findAlert(alertId, decider.principal)
       if (alert === undefined) return { refused: 'unknown' }
       const hasEnded = alert.status === 'resolved' || alert.status === 'closed'
       if (kind === 'acknowledge' && hasEnded) return { refused: 'ended' }
@@ -155,6 +160,11 @@ export const createTriage = ({ store, findAlert, wake, audit, now }: TriageDeps)
         await note(decider, 'suppression.delete', id, {})
       }
       return isLifted
+    },
+    forget: async entity => {
+      const forgotten = await store.forgetDecisions(entity, now())
+      if (forgotten > 0) wake()
+      return forgotten
     },
   }
 }

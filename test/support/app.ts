@@ -5,7 +5,9 @@ import type { Role } from '../../gateway/auth/permissions.ts'
 import type { Credentials } from '../../gateway/auth/provider.ts'
 import { createMemoryThrottle, SHARED_LIMITS } from '../../gateway/auth/throttle.ts'
 import { createMemoryTicketStore, createTickets } from '../../gateway/auth/tickets.ts'
+import { createRecords, visibleTo } from '../../gateway/records.ts'
 import { openApiOf } from '../../gateway/routes/openapi.ts'
+import { createTriage } from '../../gateway/triage/triage.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { createMetrics } from '../../runtime/metrics.ts'
 import type { Tokens } from '../../schemas/wire.ts'
@@ -61,8 +63,18 @@ export const createTestApp = async (
   const passwords = { hash: () => hashed ?? Promise.reject(new Error('no hash')) }
   for (const role of roles)
     await addAccount({ store, passwords }, { username: role, password: PASSWORD }, { role })
+  const records = createRecords(identity)
+  const triage = createTriage({
+    store,
+    findAlert: (id, principal) => records.find('alerts', id, visibleTo(principal)),
+    wake: () => undefined,
+    audit: identity.audit,
+    now,
+  })
   const deps: AppDeps = {
     ...identity,
+    records,
+    triage,
     now,
     accessTokenS: 60,
     refreshTokenS: 3_600,

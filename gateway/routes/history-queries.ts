@@ -1,0 +1,71 @@
+import type { FastifyReply } from 'fastify'
+import type { Severity } from '../../schemas/generated.ts'
+import { SEVERITIES } from '../../schemas/wire.ts'
+import type { RecordPage, RecordQuery } from '../records.ts'
+import { sendProblem } from './route.ts'
+import { limitSchema, textSchema, wordSchema } from './schemas.ts'
+
+const DEFAULT_PAGE = 100
+const MAX_PAGE = 500
+
+const timeText = {
+  type: 'string',
+  pattern: '^[0-9]{1,15}$',
+  description: 'In ms since 1970 (UTC).',
+} as const
+
+/** What the lists of threats and of alerts can be asked for. */
+export const historyQuery = {
+  entity: textSchema(1, 512),
+  severity: { ...wordSchema(SEVERITIES), description: 'This one or a worse one.' },
+  score: {
+    type: 'string',
+    pattern: '^(0(\\.[0-9]{1,9})?|1(\\.0{1,9})?)$',
+    description: 'This one or a higher one.',
+  },
+  sensor: textSchema(1, 256),
+  technique: { ...textSchema(1, 32), description: 'An ATT&CK technique; its sub-techniques are included.' },
+  from: timeText,
+  to: timeText,
+  cursor: { ...textSchema(1, 512), description: 'The `next` of the page before.' },
+  limit: limitSchema,
+} as const
+
+/** A query by {@link historyQuery}. */
+export interface HistoryQuery {
+  readonly entity?: string
+  readonly severity?: Severity
+  readonly score?: string
+  readonly sensor?: string
+  readonly technique?: string
+  readonly from?: string
+  readonly to?: string
+  readonly cursor?: string
+  readonly limit?: string
+}
+
+/** The part of a query that both lists have in common. */
+export const recordQueryOf = (query: HistoryQuery): Omit<RecordQuery<unknown>, 'matches'> => {
+  const { entity, severity, score, from, to, cursor, limit } = query
+  return {
+    filter: {
+      ...(entity === undefined ? {} : { entity }),
+      ...(severity === undefined ? {} : { minSeverity: severity }),
+      ...(score === undefined ? {} : { minScore: Number(score) }),
+      ...(from === undefined ? {} : { from: Number(from) }),
+      ...(to === undefined ? {} : { to: Number(to) }),
+    },
+    cursor,
+    limit: Math.min(Number(limit ?? DEFAULT_PAGE), MAX_PAGE),
+  }
+}
+
+/** Whether one of some techniques is the wanted one, or a part of it. */
+export const hasTechnique = (techniques: readonly string[], wanted: string): boolean =>
+  techniques.some(each => each === wanted || each.startsWith(`${wanted}.`))
+
+/** Answers with a page under the name of what it lists. */
+export const sendPage = <R>(reply: FastifyReply, name: string, page: RecordPage<R> | undefined) =>
+  page === undefined
+    ? sendProblem(reply, 400, 'the cursor is not the `next` of a page of this list')
+    : reply.send({ [name]: page.records, next: page.next })
