@@ -6,6 +6,7 @@ import { loadBaseline } from '../../models/baseline/load.ts'
 import type { TrainedModel } from '../../models/detector.ts'
 import { stabilityIndex } from '../../models/evaluation/histogram.ts'
 import { EVENT_FIELDS } from '../../models/features/event-fields.ts'
+import { readJudgedEvent } from '../../models/features/read-event.ts'
 import type { SectionValues } from '../../runtime/config.ts'
 import { messageOf } from '../../runtime/errors.ts'
 import { createCloser, createFailure, type Service } from '../../runtime/lifecycle.ts'
@@ -80,7 +81,7 @@ const makeDepsOf = async (
     config: config.retraining,
     kafka,
     events: topics.events.name,
-    codecs: { judged: event.select(EVENT_FIELDS), entityState },
+    codecs: { judged: event.select(EVENT_FIELDS, readJudgedEvent), entityState },
     maxEntities: config.scoring.maxEntities,
     registry,
     champion: () => championOf(registry),

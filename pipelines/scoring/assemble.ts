@@ -5,6 +5,7 @@ import { createRegistry, type registryConfig } from '../../connectors/registry.t
 import { encodeOcsf } from '../../connectors/sinks/ocsf.ts'
 import { loadBaseline } from '../../models/baseline/load.ts'
 import { EVENT_FIELDS } from '../../models/features/event-fields.ts'
+import { readJudgedEvent } from '../../models/features/read-event.ts'
 import { createOnnxDetector } from '../../models/onnx/onnx-detector.ts'
 import type { SectionValues } from '../../runtime/config.ts'
 import { topicCatalogue, type topicsConfig } from '../../schemas/topics.ts'
@@ -62,7 +63,7 @@ export const assembleScoring = async ({
     topics: { events: topics.events.name, threats, entityState: topics.entityState.name },
     codecs: {
       event,
-      judged: event.select(EVENT_FIELDS),
+      judged: event.select(EVENT_FIELDS, readJudgedEvent),
       threat,
       entityState,
     },

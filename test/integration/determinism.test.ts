@@ -7,6 +7,7 @@ import type { InputRecord, Stage } from '../../connectors/kafka/stage.ts'
 import { openProducer } from '../../connectors/kafka/transaction.ts'
 import type { Detector, Observation } from '../../models/detector.ts'
 import { EVENT_FIELDS } from '../../models/features/event-fields.ts'
+import { readJudgedEvent } from '../../models/features/read-event.ts'
 import { createMemoryDetector } from '../../models/memory-detector.ts'
 import { diffTopics, type Finding } from '../../pipelines/scoring/diff-topics.ts'
 import { isModelKey } from '../../pipelines/scoring/model-in-force.ts'
@@ -181,7 +182,7 @@ const makeStage = async (
     createScoringStage({
       group: unique('scoring'),
       topics: { ...topics, threats },
-      codecs: { ...codecs, judged: codecs.event.select(EVENT_FIELDS) },
+      codecs: { ...codecs, judged: codecs.event.select(EVENT_FIELDS, readJudgedEvent) },
       models: judges,
       sinks: [],
       deadLetter: ({ key, value, timestamp }) => ({ topic: letters, key, value, timestamp }),
