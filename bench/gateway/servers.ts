@@ -102,6 +102,7 @@ const peerToken = () => {
 
 const findGo = async (): Promise<string | undefined> => {
   for (const go of GO_PLACES) {
+    // It is not there, or does not run here: both mean that another place is tried.
     const version = await run(go, ['version']).catch(() => undefined)
     if (version !== undefined) return go
   }
