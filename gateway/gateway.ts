@@ -21,8 +21,9 @@ import { createTickets } from './auth/tickets.ts'
 import type { GatewaySettings } from './config.ts'
 import { startHistoryRetention } from './history-retention.ts'
 import { openIdentity } from './identity.ts'
-import { createRecords, visibleTo } from './records.ts'
+import { createRecords } from './records.ts'
 import { createRelay, type Relay } from './relay.ts'
+import { visibleTo } from './sockets/filter.ts'
 import { textFrame } from './sockets/frame.ts'
 import { createHub } from './sockets/hub.ts'
 import { createFlusher } from './sockets/outbox.ts'
@@ -123,7 +124,7 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     const records = createRecords({ store, sealer })
     const triage = createTriage({
       store,
-      findAlert: (id, principal) => records.find('alerts', id, visibleTo(principal)),
+      findAlert: (id, principal) => records.find('alerts', id, visibleTo(principal).matches),
       wake: decisions.wake,
       audit: identity.audit,
       now,

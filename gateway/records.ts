@@ -1,5 +1,4 @@
 import type { Alert, Threat } from '../schemas/generated.ts'
-import type { Principal } from './auth/provider.ts'
 import type { Sealer } from './auth/sealing.ts'
 import type { HistoryEntry, HistoryFilter, HistoryReads, KeptChannel } from './store/history-reads.ts'
 
@@ -39,9 +38,6 @@ export interface Records {
     mayBeSeen: (record: RecordOf[C]) => boolean,
   ): Promise<RecordOf[C] | undefined>
 }
-
-/** What somebody may see of threats and alerts: all of them. */
-export const visibleTo = (_principal: Principal) => (_record: Threat | Alert) => true
 
 /** Records that are read at a time, and for one page: a page that finds little ends before it is full. */
 const READ_AT_ONCE = 500

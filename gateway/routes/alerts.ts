@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify'
-import type { Alert, AlertStatus } from '../../schemas/generated.ts'
+import type { AlertStatus } from '../../schemas/generated.ts'
 import { jsonSchemaOf } from '../../schemas/json-schema.ts'
-import { visibleTo } from '../records.ts'
+import { visibleTo } from '../sockets/filter.ts'
 import type { TriageEntry } from '../store/decisions.ts'
-import { type HistoryQuery, hasTechnique, historyQuery, recordQueryOf, sendPage } from './history-queries.ts'
+import { type HistoryQuery, historyQuery, matchesOf, recordQueryOf, sendPage } from './history-queries.ts'
 import { type RouteDeps, sendProblem, whoIs } from './route.ts'
 import {
   answerSchema,
@@ -61,15 +61,6 @@ export const viewOf = ({ decision, revision }: Pick<TriageEntry, 'decision' | 'r
   return { id, kind, at, by, comment, assignee, verdict, revision }
 }
 
-const matchesOf =
-  ({ sensor, technique, rule, assignee }: AlertQuery, mayBeSeen: (alert: Alert) => boolean) =>
-  (alert: Alert) =>
-    (sensor === undefined || alert.sensors.includes(sensor)) &&
-    (technique === undefined || hasTechnique(alert.techniques, technique)) &&
-    (rule === undefined || alert.rule === rule) &&
-    (assignee === undefined || alert.assignee === assignee) &&
-    mayBeSeen(alert)
-
 const tags = ['alerts'] as const
 
 /** `GET /alerts`: alerts as they stand, the latest first. `GET /alerts/:id`: one of them with all that was decided about it. */
@@ -87,12 +78,13 @@ export const addAlertRoutes = (app: FastifyInstance, { records, store }: RouteDe
       },
     },
     async (request, reply) => {
-      const { status } = request.query
+      const { status, rule, assignee } = request.query
+      const matches = matchesOf(request.query, whoIs(request), rule === undefined ? {} : { rule: [rule] })
       const { filter, ...rest } = recordQueryOf(request.query)
       const page = await records.list('alerts', {
         ...rest,
         filter: status === undefined ? filter : { ...filter, status },
-        matches: matchesOf(request.query, visibleTo(whoIs(request))),
+        matches: alert => matches(alert) && (assignee === undefined || alert.assignee === assignee),
       })
       return sendPage(reply, 'alerts', page)
     },
@@ -119,7 +111,7 @@ export const addAlertRoutes = (app: FastifyInstance, { records, store }: RouteDe
     },
     async (request, reply) => {
       const { id } = request.params
-      const alert = await records.find('alerts', id, visibleTo(whoIs(request)))
+      const alert = await records.find('alerts', id, visibleTo(whoIs(request)).matches)
       if (alert === undefined) return sendProblem(reply, 404)
       const triage = (await store.listTriage(id, { limit: MOST_SHOWN })).map(viewOf)
       const assigned = triage.find(({ kind }) => kind === 'assign')

@@ -1,10 +1,11 @@
 import type { FastifyInstance } from 'fastify'
 import { isGranted } from '../auth/permissions.ts'
 import { digest } from '../auth/sealing.ts'
-import { visibleTo } from '../records.ts'
+import { visibleTo } from '../sockets/filter.ts'
 import { alertSchema } from './alerts.ts'
 import { noteAct, type RouteDeps, whoIs } from './route.ts'
 import { answerSchema, anyText, countSchema, listSchema, objectSchema, textSchema } from './schemas.ts'
+import { refuseLimited } from './suppressions.ts'
 import { threatSchema } from './threats.ts'
 
 /** Threats and alerts that are shown of an entity; the lists have the others. */
@@ -42,7 +43,7 @@ export const addEntityRoutes = (app: FastifyInstance, deps: RouteDeps): void => 
     async request => {
       const { id } = request.params
       const principal = whoIs(request)
-      const query = { filter: { entity: id }, matches: visibleTo(principal), limit: MOST_SHOWN }
+      const query = { filter: { entity: id }, matches: visibleTo(principal).matches, limit: MOST_SHOWN }
       const threats = await records.list('threats', query)
       const alerts = isGranted(principal, 'alerts:read') ? await records.list('alerts', query) : undefined
       return { id, threats: threats?.records ?? [], alerts: alerts?.records ?? [] }
@@ -53,6 +54,7 @@ export const addEntityRoutes = (app: FastifyInstance, deps: RouteDeps): void => 
     '/entities/:id',
     {
       config: { policy: 'entities:delete' },
+      preHandler: refuseLimited,
       schema: {
         operationId: 'deleteEntity',
         summary: 'Delete the threats, alerts, decisions and suppressions of an entity that the gateways keep',

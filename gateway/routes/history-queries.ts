@@ -1,7 +1,9 @@
 import type { FastifyReply } from 'fastify'
+import { type FilterExpression, SEVERITIES } from '../../schemas/filter.ts'
 import type { Severity } from '../../schemas/generated.ts'
-import { SEVERITIES } from '../../schemas/wire.ts'
+import type { Principal } from '../auth/provider.ts'
 import type { RecordPage, RecordQuery } from '../records.ts'
+import { both, compileFilter, visibleTo } from '../sockets/filter.ts'
 import { sendProblem } from './route.ts'
 import { limitSchema, textSchema, wordSchema } from './schemas.ts'
 
@@ -60,9 +62,18 @@ export const recordQueryOf = (query: HistoryQuery): Omit<RecordQuery<unknown>, '
   }
 }
 
-/** Whether one of some techniques is the wanted one, or a part of it. */
-export const hasTechnique = (techniques: readonly string[], wanted: string): boolean =>
-  techniques.some(each => each === wanted || each.startsWith(`${wanted}.`))
+/** What of a query is looked at here, beside what this principal may see. */
+export const matchesOf = (query: HistoryQuery, principal: Principal, expression: FilterExpression = {}) => {
+  const { sensor, technique } = query
+  return both(
+    visibleTo(principal),
+    compileFilter({
+      ...expression,
+      ...(sensor === undefined ? {} : { sensor: [sensor] }),
+      ...(technique === undefined ? {} : { technique: [technique] }),
+    }),
+  ).matches
+}
 
 /** Answers with a page under the name of what it lists. */
 export const sendPage = <R>(reply: FastifyReply, name: string, page: RecordPage<R> | undefined) =>

@@ -199,3 +199,31 @@ describe('/entities/:id', () => {
     ])
   })
 })
+
+describe('who may see only some of the threats', () => {
+  it('finds, decides about and is told of nothing else', async () => {
+    const app = await createTestApp()
+    const { ask, store, tokenOf } = app
+    await addThreats(app, [
+      { event: makeEvent({ sensor: 'ours' }) },
+      { event: makeEvent({ sensor: 'theirs' }) },
+    ])
+    await addAlerts(app, [{ sensors: ['ours'] }, { sensors: ['ours', 'theirs'] }])
+    const analyst = await store.findUserByName('analyst')
+    await store.setRowFilter(analyst?.id ?? '', { sensor: ['ours'] }, T0)
+    const token = await tokenOf('analyst')
+    const get = async (url: string) => (await ask('GET', url, { token })).json()
+    expect((await get('/threats')).threats).toMatchObject([{ id: 't0' }])
+    expect((await get('/threats?sensor=theirs')).threats).toEqual([])
+    expect((await get('/alerts')).alerts).toMatchObject([{ id: 'a0' }])
+    const { threats, alerts } = await get(`/entities/${makeEvent().entity}`)
+    expect([threats.length, alerts.length]).toEqual([1, 1])
+    for (const url of ['/threats/t1', '/alerts/a1']) expect((await get(url)).status).toBe(404)
+    const body = { comment: 'x' }
+    expect((await ask('POST', '/alerts/a1/comments', { token, body })).statusCode).toBe(404)
+    expect((await ask('POST', '/alerts/a0/comments', { token, body })).statusCode).toBe(202)
+    expect((await ask('GET', '/suppressions', { token })).statusCode).toBe(403)
+    expect((await ask('POST', '/suppressions', { token, body: { sensor: 'ours' } })).statusCode).toBe(403)
+    expect((await ask('DELETE', '/suppressions/x', { token })).statusCode).toBe(403)
+  })
+})

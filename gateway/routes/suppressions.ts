@@ -1,4 +1,4 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { SuppressionEntry } from '../store/decisions.ts'
 import type { NewSuppression } from '../triage/triage.ts'
 import { type RouteDeps, sendProblem, whoIs } from './route.ts'
@@ -60,6 +60,10 @@ const viewOf = ({ decision }: Pick<SuppressionEntry, 'decision'>) => {
 
 const tags = ['suppressions'] as const
 
+/** Keeps out who sees only some of the threats: a suppression tells of others, and concerns them. */
+export const refuseLimited = async (request: FastifyRequest, reply: FastifyReply) =>
+  whoIs(request).rows === null ? undefined : sendProblem(reply, 403, 'this concerns more than you may see')
+
 /** `/suppressions`: which threats make no alerts. Those that `netsentinel decide` made are not here. */
 export const addSuppressionRoutes = (app: FastifyInstance, deps: RouteDeps): void => {
   const { store, triage, now } = deps
@@ -68,6 +72,7 @@ export const addSuppressionRoutes = (app: FastifyInstance, deps: RouteDeps): voi
     '/suppressions',
     {
       config: { policy: 'suppressions:read' },
+      preHandler: refuseLimited,
       schema: {
         operationId: 'listSuppressions',
         summary: 'Suppressions in force, the latest first',
@@ -92,6 +97,7 @@ export const addSuppressionRoutes = (app: FastifyInstance, deps: RouteDeps): voi
     '/suppressions',
     {
       config: { policy: 'suppressions:write' },
+      preHandler: refuseLimited,
       schema: {
         operationId: 'createSuppression',
         summary: 'Suppress threats of which all that is named holds, from now on',
@@ -113,6 +119,7 @@ export const addSuppressionRoutes = (app: FastifyInstance, deps: RouteDeps): voi
     '/suppressions/:id',
     {
       config: { policy: 'suppressions:write', problems: [404] },
+      preHandler: refuseLimited,
       schema: {
         operationId: 'deleteSuppression',
         summary: 'End a suppression',

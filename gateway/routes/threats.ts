@@ -1,8 +1,7 @@
 import type { FastifyInstance } from 'fastify'
-import type { Threat } from '../../schemas/generated.ts'
 import { jsonSchemaOf } from '../../schemas/json-schema.ts'
-import { visibleTo } from '../records.ts'
-import { type HistoryQuery, hasTechnique, historyQuery, recordQueryOf, sendPage } from './history-queries.ts'
+import { visibleTo } from '../sockets/filter.ts'
+import { type HistoryQuery, historyQuery, matchesOf, recordQueryOf, sendPage } from './history-queries.ts'
 import { type RouteDeps, sendProblem, whoIs } from './route.ts'
 import { answerSchema, idSchema, listSchema, objectSchema, textOrNull } from './schemas.ts'
 
@@ -28,17 +27,9 @@ export const addThreatRoutes = (app: FastifyInstance, { records }: RouteDeps): v
       },
     },
     async (request, reply) => {
-      const { sensor, technique } = request.query
-      const mayBeSeen = visibleTo(whoIs(request))
-      const matches = (threat: Threat) =>
-        (sensor === undefined || threat.event.sensor === sensor) &&
-        (technique === undefined || hasTechnique(threat.techniques, technique)) &&
-        mayBeSeen(threat)
-      return sendPage(
-        reply,
-        'threats',
-        await records.list('threats', { ...recordQueryOf(request.query), matches }),
-      )
+      const matches = matchesOf(request.query, whoIs(request))
+      const page = await records.list('threats', { ...recordQueryOf(request.query), matches })
+      return sendPage(reply, 'threats', page)
     },
   )
 
@@ -55,7 +46,7 @@ export const addThreatRoutes = (app: FastifyInstance, { records }: RouteDeps): v
       },
     },
     async (request, reply) => {
-      const threat = await records.find('threats', request.params.id, visibleTo(whoIs(request)))
+      const threat = await records.find('threats', request.params.id, visibleTo(whoIs(request)).matches)
       return threat ?? sendProblem(reply, 404)
     },
   )

@@ -19,6 +19,7 @@ const ANN: Decider = {
     username: 'ann',
     role: 'analyst',
     grants: [],
+    rows: null,
     tokenId: 't',
     sessionId: null,
     issuedAt: NOW,

@@ -5,8 +5,9 @@ import type { Role } from '../../gateway/auth/permissions.ts'
 import type { Credentials } from '../../gateway/auth/provider.ts'
 import { createMemoryThrottle, SHARED_LIMITS } from '../../gateway/auth/throttle.ts'
 import { createMemoryTicketStore, createTickets } from '../../gateway/auth/tickets.ts'
-import { createRecords, visibleTo } from '../../gateway/records.ts'
+import { createRecords } from '../../gateway/records.ts'
 import { openApiOf } from '../../gateway/routes/openapi.ts'
+import { visibleTo } from '../../gateway/sockets/filter.ts'
 import { createTriage } from '../../gateway/triage/triage.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { createMetrics } from '../../runtime/metrics.ts'
@@ -66,7 +67,7 @@ export const createTestApp = async (
   const records = createRecords(identity)
   const triage = createTriage({
     store,
-    findAlert: (id, principal) => records.find('alerts', id, visibleTo(principal)),
+    findAlert: (id, principal) => records.find('alerts', id, visibleTo(principal).matches),
     wake: () => undefined,
     audit: identity.audit,
     now,
