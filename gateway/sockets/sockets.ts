@@ -11,7 +11,7 @@ import { createAcceptor, type Receiver } from './acceptor.ts'
 import type { Hub } from './hub.ts'
 import type { Flusher } from './outbox.ts'
 import { createSession, type Session, type SessionLimits, type SessionSocket } from './session.ts'
-import { judgeUpgrade, type UpgradeRefusal } from './upgrade.ts'
+import { checkHandshake, judgeUpgrade, type UpgradeRefusal } from './upgrade.ts'
 
 /** How often every session looks at the clock, in ms. */
 const TICK_MS = 500
@@ -106,7 +106,8 @@ export const createSockets = (deps: SocketsDeps): Sockets => {
     }
     pending += 1
     try {
-      const verdict = await judgeUpgrade(request, { ...deps, origins: settings.origins })
+      const verdict =
+        checkHandshake(request) ?? (await judgeUpgrade(request, { ...deps, origins: settings.origins }))
       if ('status' in verdict) {
         metrics.upgradesRefused.inc({ status: String(verdict.status) })
         return refuse(stream, verdict)

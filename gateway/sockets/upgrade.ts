@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { isSentinelError } from '../../runtime/errors.ts'
 import { SUBPROTOCOL, TICKET_PREFIX } from '../../schemas/wire.ts'
 import { isRefusal, type Principal, type SessionProvider } from '../auth/provider.ts'
@@ -72,6 +72,32 @@ const authenticate = async (request: UpgradeRequest, deps: UpgradeDeps): Promise
   // Much may have been revoked since the ticket was issued.
   const principal = await deps.auth.recheck(holder)
   return isRefusal(principal) ? UNAUTHENTICATED : { principal }
+}
+
+/** Headers of which a handshake has one, or none where it may: of two, a proxy in front might read the other one. */
+const ONCE = {
+  host: 1,
+  'sec-websocket-version': 1,
+  'sec-websocket-key': 1,
+  authorization: 0,
+  origin: 0,
+} as const
+
+const VERSION = '13'
+
+/** What is wrong with the form of a handshake (RFC 6455, section 4.2.1), beyond what ws finds by itself. */
+export const checkHandshake = ({
+  httpVersion,
+  headersDistinct,
+}: Pick<IncomingMessage, 'httpVersion' | 'headersDistinct'>): UpgradeRefusal | undefined => {
+  const bad = (detail: string): UpgradeRefusal => ({ status: 400, detail })
+  if (httpVersion !== '1.1') return bad('a handshake is made in HTTP/1.1')
+  for (const [name, least] of Object.entries(ONCE)) {
+    const count = headersDistinct[name]?.length ?? 0
+    if (count > 1 || count < least) return bad(`a handshake has one header ${name}`)
+  }
+  const [version] = headersDistinct['sec-websocket-version'] ?? []
+  return version === VERSION ? undefined : bad(`the version of a handshake is ${VERSION}`)
 }
 
 /**

@@ -81,6 +81,56 @@ describe('an upgrade', () => {
     expect(await upgrade({ ...left, origin: url })).toBe(401)
   })
 
+  it('43: takes a ticket that is shown twenty times at once for one socket', async () => {
+    const { url, upgrade, getTicket } = await start()
+    const shown = { ...(await getTicket(url)), origin: url }
+    const statuses = await Promise.all(Array.from({ length: 20 }, () => upgrade(shown)))
+    expect(statuses.filter(status => status !== 401)).toEqual([101])
+  })
+
+  it('43: takes a ticket for whom it was issued to, as that user is by then', async () => {
+    const { url, upgrade, getTicket, headers } = await start()
+    const made = await post(url, '/users', { username: 'eve', role: 'viewer' }, headers)
+    const { user, password } = (await made.json()) as { user: { id: string }; password: string }
+    const change = { username: 'eve', password, newPassword: 'an unlikely sentence, once' }
+    const eve = bearer(((await (await post(url, '/auth/password', change)).json()) as Tokens).accessToken)
+    const ticketOf = async (who: Record<string, string>) => {
+      const response = await post(url, '/auth/ticket', {}, { ...who, origin: url })
+      const { ticket } = (await response.json()) as { ticket: string }
+      return `ticket.${ticket}`
+    }
+    const offer = (...protocols: string[]) => ({
+      origin: url,
+      'sec-websocket-protocol': ['netsentinel.v1', ...protocols].join(', '),
+    })
+    // Beside another user's token, or another ticket, it would be anybody's guess who is meant.
+    expect(await upgrade({ ...offer(await ticketOf(eve)), ...headers })).toBe(401)
+    expect(await upgrade(offer(await ticketOf(eve), await ticketOf(headers)))).toBe(401)
+    expect(await upgrade({ origin: url, 'sec-websocket-protocol': await ticketOf(eve) })).toBe(401)
+
+    const before = await ticketOf(eve)
+    const patch = (body: object) =>
+      fetch(`${url}/users/${user.id}`, {
+        method: 'PATCH',
+        headers: { ...headers, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      })
+    await patch({ role: 'auditor' })
+    const socket = await openForeignSocket(url, {
+      headers: { origin: url },
+      protocols: ['netsentinel.v1', before],
+    })
+    expect(socket.socket.protocol).toBe('netsentinel.v1')
+    socket.send({ type: 'subscribe', channel: 'threats' })
+    await until(() => socket.messages.length === 1)
+    expect(socket.messages).toMatchObject([{ type: 'error', code: 'forbidden' }])
+
+    const left = await ticketOf(eve)
+    await patch({ disabled: true })
+    expect(await upgrade(offer(left))).toBe(401)
+    expect(await upgrade(await getTicket(url))).toBe(401)
+  })
+
   it('44: is refused without valid credentials, however they are shown', async () => {
     const { accessToken, refreshToken, upgrade, headers } = await start()
     const attempts: Record<string, string>[] = [
