@@ -7,16 +7,17 @@ import { memoryWith } from './memory.ts'
 import { buildPeers } from './peers.ts'
 import { machine, median, note } from './processes.ts'
 import { decimal, perSecond, spread, table } from './report.ts'
+import { scoringWhileRetraining } from './retraining.ts'
 import { measureThroughput, NAMES, type Rounds } from './throughput.ts'
 
 const USAGE = `usage: npm run bench -- pipeline [--quick] [--peers DIR] [--events N] [--rounds N] [--only PART[,PART]]
 
   --quick    about 3 minutes in place of about 12
   --peers    a folder of other scorers to run beside: kafka-streams/, python/, common/, requirements.txt
-  --only     throughput, latency, growth, memory
+  --only     throughput, latency, growth, memory, retraining
 `
 
-const PARTS = ['throughput', 'latency', 'growth', 'memory']
+const PARTS = ['throughput', 'latency', 'growth', 'memory', 'retraining']
 
 const { values } = parseArgs({
   args: process.argv.slice(2).filter(arg => arg !== 'pipeline'),
@@ -140,6 +141,16 @@ try {
       table(
         ['live entities', 'peak MB while catching up', 'restored in', 'peak MB while restoring'],
         [[perSecond(result.entities), perSecond(result.backlogMb), seconds, perSecond(result.restoreMb)]],
+      ),
+    )
+  }
+  if (parts.includes('retraining')) {
+    const { alone, beside, cores } = await scoringWhileRetraining(bed, events, threshold)
+    const kept = `${Math.round((beside.warmRate / alone.warmRate) * 100)} %`
+    print(
+      table(
+        ['scoring alone, events/s', 'beside retraining', 'kept', 'cores that retraining took'],
+        [[perSecond(alone.warmRate), perSecond(beside.warmRate), kept, cores.toFixed(2)]],
       ),
     )
   }
