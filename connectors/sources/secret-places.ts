@@ -1,4 +1,4 @@
-import { remembering } from './remembering.ts'
+import { remembering } from '../../runtime/remembering.ts'
 
 const SECRET_KEYS: ReadonlySet<string> = new Set([
   'password',

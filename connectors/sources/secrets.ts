@@ -1,9 +1,9 @@
 import { createHmac } from 'node:crypto'
 import type { SectionValues } from '../../runtime/config.ts'
 import { SentinelError } from '../../runtime/errors.ts'
+import { remembering } from '../../runtime/remembering.ts'
 import type { sourcesConfig } from './config.ts'
 import { decodeString, visitScalars } from './json-text.ts'
-import { remembering } from './remembering.ts'
 import {
   isEncoded,
   isIdentifier,

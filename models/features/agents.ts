@@ -1,3 +1,6 @@
+import { remembering } from '../../runtime/remembering.ts'
+import { ABSENT } from './feature.ts'
+
 /** What a client calls itself, the rarest first: a text belongs to the first class that it fits. */
 const SCANNERS =
   /nmap|masscan|zgrab|zmap|nikto|sqlmap|nuclei|dirb|gobuster|wpscan|hydra|medusa|ncrack|friendly-scanner|sipvicious|censys|shodan/i
@@ -6,29 +9,17 @@ const LIBRARIES =
 const USUAL =
   /^mozilla\/\d.*\(|^opera\/|^microsoft-|^ssh-2\.0-openssh|^apt|^windows-update|^mozilla\/5\.0 \(/i
 
-/** Texts that were looked at, and their class: clients are few, and each makes many events. */
-const seen = new Map<string, number>()
-const MOST_SEEN = 1024
 const LONGEST = 256
 
-const classify = (agent: string): number => {
-  if (SCANNERS.test(agent)) return 3
-  if (LIBRARIES.test(agent)) return 1
-  return USUAL.test(agent) ? 0 : 2
-}
+const classify = remembering((agent: string): number => {
+  const start = agent.slice(0, LONGEST)
+  if (SCANNERS.test(start)) return 3
+  if (LIBRARIES.test(start)) return 1
+  return USUAL.test(start) ? 0 : 2
+})
 
 /**
  * How rare a client is by what it calls itself (user agent, version string): 0 a browser, an updater of the system or
  * OpenSSH, 1 a library or a tool for the command line, 2 something else, 3 a known scanner; -1 when it says nothing.
  */
-export const agentClass = (agent: string | null): number => {
-  if (agent === null) return -1
-  const known = seen.get(agent)
-  if (known !== undefined) return known
-  const start = agent.slice(0, LONGEST)
-  const found = classify(start)
-  if (agent.length > LONGEST) return found
-  if (seen.size >= MOST_SEEN) seen.clear()
-  seen.set(agent, found)
-  return found
-}
+export const agentClass = (agent: string | null): number => (agent === null ? ABSENT : classify(agent))

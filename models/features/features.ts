@@ -1,12 +1,8 @@
 import { createHash } from 'node:crypto'
 import type { Observation } from '../detector.ts'
-import { BEHAVIOUR_FEATURES } from './behaviour-features.ts'
-import { contactOf } from './contacts.ts'
-import { EVENT_FEATURES } from './event-features.ts'
-import type { Feature, View } from './feature.ts'
-import { actionKind, serviceKind } from './kinds.ts'
-import { DAY_HALF_LIFE_MS, decay, FAST_HALF_LIFE_MS, SLOW_HALF_LIFE_MS } from './state.ts'
-import { textStats } from './text.ts'
+import { BEHAVIOUR_FEATURES, writeBehaviourFeatures } from './behaviour-features.ts'
+import { EVENT_FEATURES, writeEventFeatures } from './event-features.ts'
+import type { Feature } from './feature.ts'
 
 /** Raised by one whenever a feature is computed differently under the same name: models of before are then refused. */
 export const FEATURE_VERSION = 2
@@ -34,32 +30,12 @@ export const featureHash: string = createHash('sha256')
   .update(JSON.stringify([FEATURE_VERSION, featureNames]))
   .digest('hex')
 
-const NO_CONTACTS = [] as const
-
 /**
  * Writes the row of one observation into `out`, from index `at` on: {@link FEATURE_COUNT} float32 values, all finite
  * for any event that the schema allows. Depends on nothing but the observation.
  */
-export const writeFeatures = ({ event, before }: Observation, out: Float32Array, at: number): void => {
-  const gapMs = before === null ? null : Math.max(0, event.time - before.lastTime)
-  const view: View = {
-    event,
-    before,
-    gapMs,
-    fast: decay(gapMs ?? 0, FAST_HALF_LIFE_MS),
-    slow: decay(gapMs ?? 0, SLOW_HALF_LIFE_MS),
-    day: decay(gapMs ?? 0, DAY_HALF_LIFE_MS),
-    contact: contactOf(before?.contacts ?? NO_CONTACTS, event),
-    action: actionKind(event.action) ?? null,
-    service: event.service === null ? null : serviceKind(event.service),
-    user: textStats(event.user),
-    command: textStats(event.command),
-    url: textStats(event.url),
-    query: textStats(event.query),
-    file: textStats(event.fileName),
-  }
-  let index = at
-  for (const feature of FEATURES) out[index++] = feature.of(view)
+export const writeFeatures = (observation: Observation, out: Float32Array, at: number): void => {
+  writeBehaviourFeatures(observation, out, writeEventFeatures(observation.event, out, at))
 }
 
 /** The rows of observations, one after another: observations × {@link FEATURE_COUNT} values. */

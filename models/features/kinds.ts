@@ -47,3 +47,7 @@ export const actionKind = (action: string): keyof typeof ACTION_KINDS | undefine
 /** The kind of a service; of several, as a sensor names those that lie in one another, that of the first. */
 export const serviceKind = (service: string): keyof typeof SERVICE_KINDS | 'other' =>
   services.get(service) ?? services.get(service.split(',', 1)[0] ?? '') ?? 'other'
+
+/** The place of each name in a list of them. */
+export const placesOf = (names: readonly string[]): ReadonlyMap<string, number> =>
+  new Map(names.map((name, place) => [name, place]))

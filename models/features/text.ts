@@ -1,3 +1,5 @@
+import { remembering } from '../../runtime/remembering.ts'
+
 /** Numbers that describe a text without knowing its language. */
 export interface TextStats {
   /** ln(1 + UTF-16 units); -1 when there is no text. */
@@ -32,12 +34,7 @@ const classOf = (code: number): number => (code < 128 ? code : 128 + (code & 127
 const isDigit = (code: number) => code >= 48 && code <= 57
 const isLetter = (code: number) => (code | 32) >= 97 && (code | 32) <= 122
 
-/**
- * Describes a text; null is told apart from an empty one. Characters after the first 1,024 count for the length only.
- * Always finite.
- */
-export const textStats = (text: string | null): TextStats => {
-  if (text === null) return ABSENT
+const describe = remembering((text: string): TextStats => {
   const scanned = Math.min(text.length, SCANNED)
   if (scanned === 0) return EMPTY
   let digits = 0
@@ -61,4 +58,10 @@ export const textStats = (text: string | null): TextStats => {
     digits: digits / scanned,
     symbols: symbols / scanned,
   }
-}
+})
+
+/**
+ * Describes a text; null is told apart from an empty one. Characters after the first 1,024 count for the length only.
+ * Always finite.
+ */
+export const textStats = (text: string | null): TextStats => (text === null ? ABSENT : describe(text))
