@@ -21,6 +21,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
     'connectors/avro-codec.test.ts',
     'schemas/history.ts',
     'schemas/avro.test.ts',
+    'pipelines/scoring/judged-events.test.ts',
   ],
   ws: ['gateway/sockets/', 'gateway/client/'],
   fastify: ['gateway/'],
