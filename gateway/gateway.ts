@@ -171,7 +171,9 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
       auth,
       tickets,
       hub,
-      flusher: createFlusher(),
+      flusher: createFlusher({
+        onDropped: ({ channel, severity }) => metrics.dropped.inc({ channel, severity }),
+      }),
       settings: { ...settings, closeTimeoutMs: CLOSE_TIMEOUT_MS },
       log,
       metrics,
@@ -193,7 +195,12 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     await broadcaster.subscribe(delivery => {
       const channel = CHANNEL_OF[delivery.type]
       const frame = () => textFrame(JSON.stringify(delivery))
-      const count = hub.deliver(channel, { frame, data: delivery.data })
+      const { data, position } = delivery
+      const count = hub.deliver(channel, {
+        frame,
+        data,
+        origin: { channel, severity: data.severity, ...position },
+      })
       if (count === 0) return
       metrics.delivered.inc({ channel }, count)
       if (delivery.type === 'threat') {

@@ -247,6 +247,12 @@ export const createMetrics = (options: { readonly defaults?: boolean } = {}) => 
       labelNames: ['channel'] as const,
       registers,
     }),
+    dropped: new Counter({
+      name: 'netsentinel_gateway_dropped_total',
+      help: 'Messages that clients who read too slowly were not sent, by channel and severity; they were told so.',
+      labelNames: ['channel', 'severity'] as const,
+      registers,
+    }),
     closes: new Counter({
       name: 'netsentinel_gateway_closes_total',
       help: 'WebSockets closed by the gateway, by close code.',

@@ -165,6 +165,18 @@ const notice = z.discriminatedUnion('type', [
   z
     .strictObject({ type: z.literal('refreshed'), expiresAt: z.int(), id: z.string().optional() })
     .describe('The socket lives until `expiresAt`, in ms since 1970 (UTC).'),
+  z
+    .strictObject({
+      type: z.literal('dropped'),
+      channel: z.enum(CHANNELS),
+      count: whole,
+      severities: z.partialRecord(severity, whole),
+      positions: z.array(z.strictObject({ partition: whole, offset: z.int().min(-1) })),
+    })
+    .describe(
+      'The client reads too slowly: so many messages were left out, none of them critical. To resume from `positions` ' +
+        'brings them, and again what came behind them.',
+    ),
   z.strictObject({
     type: z.literal('error'),
     code: z.string(),

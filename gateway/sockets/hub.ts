@@ -1,10 +1,14 @@
 import { CHANNELS, type Channel } from '../../schemas/wire.ts'
+import type { Origin } from './dropped.ts'
 import { EVERYTHING, type Filter, type Filtered } from './filter.ts'
 
 /** Somebody who wants what a channel carries. */
 export interface Subscriber {
-  /** Takes a message that is framed already, and shared with others: it must not be changed. Never throws. */
-  send(frame: Buffer): void
+  /**
+   * Takes a message that is framed already, and shared with others: it must not be changed. One with an origin may be left
+   * out when the subscriber is behind. Never throws.
+   */
+  send(frame: Buffer, origin?: Origin): void
 }
 
 /** A message on its way to subscribers. */
@@ -13,6 +17,8 @@ export interface Shared {
   readonly frame: () => Buffer
   /** What filters look at; not given where a channel has none, and everybody gets all. */
   readonly data?: Filtered
+  /** Where it comes from; not given where a message is never to be left out. */
+  readonly origin?: Origin
 }
 
 /** Who wants what. Knows neither sockets nor Redis. */
@@ -71,13 +77,13 @@ export const createHub = (): Hub => {
     leave: subscriber => {
       for (const channel of CHANNELS) topics[channel].remove(subscriber)
     },
-    deliver: (channel, { frame: make, data }) => {
+    deliver: (channel, { frame: make, data, origin }) => {
       let frame: Buffer | undefined
       let count = 0
       for (const { filter, subscribers } of topics[channel].groups.values()) {
         if (data !== undefined && !filter.matches(data)) continue
         frame ??= make()
-        for (const subscriber of subscribers) subscriber.send(frame)
+        for (const subscriber of subscribers) subscriber.send(frame, origin)
         count += subscribers.size
       }
       return count

@@ -8,7 +8,7 @@ const frame = (text: string) => Buffer.from(text)
 /** A flusher whose turns of the event loop are the test's calls of `turn`. */
 const create = () => {
   let scheduled: (() => void)[] = []
-  const flusher = createFlusher(run => scheduled.push(run))
+  const flusher = createFlusher({ schedule: run => scheduled.push(run) })
   return {
     flusher,
     turn: () => {
@@ -141,6 +141,115 @@ describe('the outbox', () => {
     state.destroyed = true
     turn()
     expect(writes).toEqual([])
+  })
+
+  describe('of a client that does not read', () => {
+    const SEVERITIES = ['low', 'medium', 'high', 'critical'] as const
+    const from = (severity: (typeof SEVERITIES)[number], offset: number) => ({
+      channel: 'threats' as const,
+      severity,
+      partition: offset % 2,
+      offset,
+    })
+    const open = (cap: number) => {
+      const { flusher, turn } = create()
+      const slow = createSink()
+      slow.state.writableNeedDrain = true
+      return { turn, slow, outbox: flusher.open(slow.sink, cap) }
+    }
+    const noticeOf = (text: string) => JSON.parse(text.slice(text.indexOf('{'))) as Record<string, unknown>
+
+    it('leaves out the least severe first, then tells what, and from where to resume', () => {
+      const { turn, slow, outbox } = open(100)
+      slow.state.writableLength = 40
+      for (const [index, severity] of SEVERITIES.entries())
+        outbox.add(Buffer.alloc(10, 'a'), from(severity, index))
+      // 80 of 100 bytes: only what is critical is taken now.
+      for (const [index, severity] of SEVERITIES.entries())
+        outbox.add(Buffer.alloc(10, 'b'), from(severity, 4 + index))
+      turn()
+      expect(slow.writes).toEqual([])
+      slow.drain()
+      expect(slow.writes).toHaveLength(1)
+      const text = slow.text()
+      expect(text.startsWith(`${'a'.repeat(40)}${'b'.repeat(10)}`)).toBe(true)
+      expect(noticeOf(text)).toEqual({
+        type: 'dropped',
+        channel: 'threats',
+        count: 3,
+        severities: { low: 1, medium: 1, high: 1 },
+        positions: [
+          { partition: 0, offset: 3 },
+          { partition: 1, offset: 4 },
+        ],
+      })
+    })
+
+    it('makes room at the cap out of what waits, and gives up when only critical ones are left', () => {
+      const { turn, slow, outbox } = open(100)
+      slow.state.writableLength = 20
+      for (const [index, severity] of SEVERITIES.entries())
+        outbox.add(Buffer.alloc(10, 'a'), from(severity, index))
+      const critical = (offset: number) => outbox.add(Buffer.alloc(10, 'c'), from('critical', offset))
+      for (let offset = 4; offset < 11; offset += 1)
+        expect([offset, critical(offset)]).toEqual([offset, true])
+      slow.drain()
+      turn()
+      expect(noticeOf(slow.text())).toMatchObject({ severities: { low: 1, medium: 1, high: 1 } })
+      const again = open(100)
+      again.slow.state.writableLength = 95
+      expect(again.outbox.add(Buffer.alloc(10), from('critical', 1))).toBe(false)
+    })
+
+    it('is told also when nothing else comes', () => {
+      const { turn, slow, outbox } = open(100)
+      slow.state.writableLength = 90
+      expect(outbox.add(Buffer.alloc(10), from('low', 5))).toBe(true)
+      turn()
+      slow.drain()
+      expect(noticeOf(slow.text())).toMatchObject({ count: 1, positions: [{ partition: 1, offset: 4 }] })
+    })
+
+    it('never leaves out what is critical or an answer, and accounts for the rest, whatever happens', () => {
+      const step = fc.oneof(
+        fc.record({
+          severity: fc.constantFrom(...SEVERITIES, undefined),
+          size: fc.integer({ min: 1, max: 30 }),
+        }),
+        fc.constantFrom('turn' as const, 'drain' as const, 'stop' as const),
+      )
+      fc.assert(
+        fc.property(fc.array(step, { maxLength: 80 }), steps => {
+          const { turn, slow, outbox } = open(200)
+          let taken = 0
+          let alive = true
+          const critical: number[] = []
+          for (const [index, each] of steps.entries()) {
+            if (each === 'turn') turn()
+            else if (each === 'drain') slow.drain()
+            else if (each === 'stop') slow.state.writableNeedDrain = true
+            else if (alive) {
+              const text = `<${index} ${'x'.repeat(each.size)}>`
+              const origin = each.severity === undefined ? undefined : from(each.severity, index)
+              alive = outbox.add(frame(text), origin)
+              if (alive) taken += 1
+              if (alive && (origin === undefined || origin.severity === 'critical')) critical.push(index)
+            }
+          }
+          if (!alive) return
+          slow.drain()
+          turn()
+          const text = slow.text()
+          const seen = [...text.matchAll(/<(\d+) x+>/g)].map(([, index]) => Number(index))
+          const told = [...text.matchAll(/\{"type":"dropped".*?\]\}/g)].map(([notice]) => noticeOf(notice))
+          const missing = told.reduce((sum, { count }) => sum + Number(count), 0)
+          expect(seen).toEqual(seen.toSorted((a, b) => a - b))
+          expect(critical.filter(index => !seen.includes(index))).toEqual([])
+          expect(seen.length + missing).toBe(taken)
+        }),
+        { numRuns: 500 },
+      )
+    })
   })
 
   it('loses, doubles and reorders nothing, whatever the turns and drains of a real stream', async () => {

@@ -1,4 +1,7 @@
 import type { Writable } from 'node:stream'
+import type { Severity } from '../../schemas/generated.ts'
+import { createDropped, type Origin } from './dropped.ts'
+import { textFrame } from './frame.ts'
 
 /** Where an outbox writes: a socket, or a stream in tests. */
 export type Sink = Pick<Writable, 'write' | 'writableLength' | 'writableNeedDrain' | 'destroyed' | 'once'>
@@ -8,8 +11,12 @@ export interface Outbox {
   /**
    * Queues a frame; returns false, and drops all that waits, when the cap of bytes would be passed. A frame that is
    * larger than the cap itself is taken when nothing else waits.
+   *
+   * Before that, frames with an origin are left out, the least severe first: those that come while more than their share of
+   * the cap is taken, and when the cap itself would be passed those that wait. Never critical ones. What was left out is
+   * said at the end of the next write.
    */
-  add(frame: Buffer): boolean
+  add(frame: Buffer, origin?: Origin): boolean
   /** Bytes that wait here and in the socket. */
   readonly bytes: number
   /** Writes what waits, unless the socket is behind; drops the rest, and takes nothing more. */
@@ -18,6 +25,14 @@ export interface Outbox {
 
 /** So many bytes are written without waiting for the end of the turn: joining more of them saves nothing. */
 const FULL_WRITE_BYTES = 65_536
+
+/** The part of the cap up to which frames of a severity are taken, in the order in which they are left out. */
+const SHARES: readonly (readonly [Severity, number])[] = [
+  ['low', 0.5],
+  ['medium', 0.65],
+  ['high', 0.8],
+]
+const SHARE_OF: Readonly<Partial<Record<Severity, number>>> = Object.fromEntries(SHARES)
 
 /** Writes all that was queued for many sockets, once a turn of the event loop. */
 export interface Flusher {
@@ -48,12 +63,19 @@ const createJoiner = () => {
   }
 }
 
+interface FlusherOptions {
+  /** Runs something at the end of this turn of the event loop. */
+  readonly schedule?: (run: () => void) => unknown
+  /** Called for each frame that is left out. */
+  readonly onDropped?: (origin: Origin) => void
+}
+
 /**
  * Makes the flusher of a gateway. What a message costs is the system call that writes it, not its framing; so the frames
  * that come for a socket within one turn of the event loop leave in one write, at the end of that turn. A socket that is
  * behind gets no further write until it has drained, so that what waits for it can still be counted and dropped.
  */
-export const createFlusher = (schedule: (run: () => void) => unknown = setImmediate): Flusher => {
+export const createFlusher = ({ schedule = setImmediate, onDropped }: FlusherOptions = {}): Flusher => {
   const joiner = createJoiner()
   let dirty = new Set<() => void>()
 
@@ -71,17 +93,42 @@ export const createFlusher = (schedule: (run: () => void) => unknown = setImmedi
   return {
     open: (sink, maxBytes) => {
       let waiting: Buffer[] = []
+      /** Where each of those comes from. */
+      let origins: (Origin | undefined)[] = []
       let waitingBytes = 0
+      const dropped = createDropped()
       let isOpen = true
       let isDraining = false
 
-      const drop = () => {
+      const empty = () => {
         waiting = []
+        origins = []
         waitingBytes = 0
+      }
+      const drop = () => {
+        empty()
         dirty.delete(flush)
       }
+      const leaveOut = (origin: Origin) => {
+        dropped.note(origin)
+        onDropped?.(origin)
+        // For the client to be told, also when nothing else comes.
+        markDirty(flush)
+      }
+      /** Leaves out what waits of a severity. */
+      const thin = (severity: Severity) => {
+        const isKept = origins.map(origin => origin?.severity !== severity)
+        for (const origin of origins) if (origin?.severity === severity) leaveOut(origin)
+        waiting = waiting.filter((_, index) => isKept[index])
+        origins = origins.filter((_, index) => isKept[index])
+        waitingBytes = waiting.reduce((sum, { length }) => sum + length, 0)
+      }
+      const fits = ({ length }: Buffer, share: number) => {
+        const ahead = waitingBytes + sink.writableLength
+        return ahead === 0 || ahead + length <= maxBytes * share
+      }
       const flush = () => {
-        if (!isOpen || sink.destroyed || waiting.length === 0) return
+        if (!isOpen || sink.destroyed || (waiting.length === 0 && dropped.isEmpty)) return
         if (sink.writableNeedDrain) {
           if (isDraining) return
           isDraining = true
@@ -91,21 +138,27 @@ export const createFlusher = (schedule: (run: () => void) => unknown = setImmedi
           })
           return
         }
-        const frames = waiting
-        waiting = []
-        waitingBytes = 0
+        const notices = dropped.notices().map(notice => textFrame(JSON.stringify(notice)))
+        const frames = notices.length === 0 ? waiting : [...waiting, ...notices]
+        empty()
         sink.write(joiner.join(frames))
       }
       return {
-        add: frame => {
+        add: (frame, origin) => {
           if (!isOpen) return false
-          const ahead = waitingBytes + sink.writableLength
-          if (ahead > 0 && ahead + frame.length > maxBytes) {
+          const share = origin === undefined ? undefined : SHARE_OF[origin.severity]
+          if (origin !== undefined && share !== undefined && !fits(frame, share)) {
+            leaveOut(origin)
+            return true
+          }
+          for (const [severity] of SHARES) if (!fits(frame, 1)) thin(severity)
+          if (!fits(frame, 1)) {
             isOpen = false
             drop()
             return false
           }
           waiting.push(frame)
+          origins.push(origin)
           waitingBytes += frame.length
           if (waitingBytes >= FULL_WRITE_BYTES) flush()
           else markDirty(flush)

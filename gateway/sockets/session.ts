@@ -85,8 +85,8 @@ export const createSession = ({ auth, socket, hub, limits, now, ...deps }: Sessi
     socket.close(code)
   }
   const subscriber: Subscriber = {
-    send: frame => {
-      if (!socket.outbox.add(frame)) close(CLOSE.slow)
+    send: (frame, origin) => {
+      if (!socket.outbox.add(frame, origin)) close(CLOSE.slow)
     },
   }
   const reply = (message: ServerMessage) => subscriber.send(textFrame(JSON.stringify(message)))

@@ -164,7 +164,7 @@ describe('a client that stops reading', () => {
     while ((await slowCloses()) === 0) {
       expect(offset).toBeLessThan(5_000)
       const batch = [1, 2, 3, 4].map(next =>
-        threatRecord(offset + next, { event: { ...makeThreat().event, original } }),
+        threatRecord(offset + next, { severity: 'critical', event: { ...makeThreat().event, original } }),
       )
       offset += batch.length
       await relay.onBatch(batch)

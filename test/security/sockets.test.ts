@@ -227,7 +227,7 @@ describe('a socket', () => {
     expect(await socket.closed).toBe(4501)
   })
 
-  it('51: that does not read is closed at its cap, and the others get everything', async () => {
+  it('51: that does not read loses what is not critical, is closed at its cap, and the others get everything', async () => {
     const { url, gateway, relay, metrics, headers, accessToken } = await start({
       env: { GATEWAY_QUEUE_BYTES: '262144' },
     })
@@ -238,16 +238,22 @@ describe('a socket', () => {
     const original = 'x'.repeat(30_000)
     const isClosed = async () =>
       (await metrics.closes.get()).values.some(({ labels, value }) => labels.code === '4008' && value > 0)
+    const hasLost = async () => (await metrics.dropped.get()).values.some(({ value }) => value > 0)
     let offset = 0
-    while (!(await isClosed())) {
-      expect(offset).toBeLessThan(3_000)
-      const batch = [1, 2, 3, 4].map(next =>
-        threatRecord(offset + next, { event: { ...makeThreat().event, original } }),
-      )
-      offset += batch.length
-      await relay.onBatch(batch)
-      await until(() => healthy.messages.length === offset + 1)
+    const sendUntil = async (isDone: () => Promise<boolean>, severity: 'low' | 'critical') => {
+      while (!(await isDone())) {
+        expect(offset).toBeLessThan(3_000)
+        const batch = [1, 2, 3, 4].map(next =>
+          threatRecord(offset + next, { severity, event: { ...makeThreat().event, original } }),
+        )
+        offset += batch.length
+        await relay.onBatch(batch)
+        await until(() => healthy.messages.length === offset + 1)
+      }
     }
+    await sendUntil(hasLost, 'low')
+    expect(await isClosed()).toBe(false)
+    await sendUntil(isClosed, 'critical')
   })
 
   it('52: whose client does not answer pings is closed', async () => {
