@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { int, list, port, type SectionValues, section, setting } from '../runtime/config.ts'
+import { SEVERITIES } from '../schemas/filter.ts'
 import { ISSUER_ALGORITHMS } from './auth/issuer-token.ts'
 
 const DAY_S = 86_400
@@ -55,6 +56,16 @@ export const gatewayConfig = section('gateway', {
     'GATEWAY_HISTORY_DAYS',
     int(1, 36_500).default(30),
     'How long the store keeps the threats and alerts that were delivered, for lists and for clients that come back, in days.',
+  ),
+  escalateAfterS: setting(
+    'GATEWAY_ESCALATE_AFTER_S',
+    int(0, 365 * DAY_S).default(3_600),
+    'How long an alert may be open before it is escalated because nobody has acknowledged it, in s; 0 never escalates.',
+  ),
+  escalateSeverity: setting(
+    'GATEWAY_ESCALATE_SEVERITY',
+    z.enum(SEVERITIES).default('high'),
+    'The mildest severity of alerts that are escalated.',
   ),
   passwordDenyFile: setting(
     'GATEWAY_PASSWORD_DENY_FILE',

@@ -31,6 +31,7 @@ import { createRedisBroadcaster } from './sockets/redis-broadcaster.ts'
 import { createSockets } from './sockets/sockets.ts'
 import type { AuditEntry } from './store/audit.ts'
 import { type DecisionWriter, startDecisionPublisher } from './triage/decision-publisher.ts'
+import { startEscalation } from './triage/escalation.ts'
 import { createTriage } from './triage/triage.ts'
 
 /** How long a client has to answer a close, in ms. */
@@ -41,6 +42,9 @@ const AUDIT_INTERVAL_MS = 1_000
 
 /** How often the store is looked at for decisions that nobody has published, in ms. */
 const DECISION_INTERVAL_MS = 1_000
+
+/** How often alerts are looked at that nobody has acknowledged, in ms. */
+const ESCALATION_INTERVAL_MS = 5_000
 
 /** What a gateway is started with. */
 export interface GatewayDeps {
@@ -129,6 +133,19 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
       audit: identity.audit,
       now,
     })
+    if (settings.escalateAfterS > 0) {
+      const escalation = startEscalation({
+        store,
+        minSeverity: settings.escalateSeverity,
+        afterMs: settings.escalateAfterS * 1000,
+        intervalMs: ESCALATION_INTERVAL_MS,
+        wake: decisions.wake,
+        audit: identity.audit,
+        log,
+        now,
+      })
+      closer.add(() => escalation.close())
+    }
     const redis = await createRedis({ config: config.redis, log })
     closer.add(() => redis.close())
     const broadcaster = createRedisBroadcaster({ redis, prefix: config.prefix, log, metrics })

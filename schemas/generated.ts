@@ -319,12 +319,13 @@ export type DecisionKind =
   | 'assign'
   | 'comment'
   | 'verdict'
+  | 'escalate'
 
 /** What a person decided: to suppress threats, or what to do with an alert. It is written once to every partition of `decisions`. */
 export interface Decision {
   /** Id of the decision. The key of the record; a record without a value lifts the suppression of this id. */
   readonly id: string
-  /** What was decided. */
+  /** What was decided; `escalate` is what a gateway decides when nobody has acknowledged the alert in time. */
   readonly kind: DecisionKind
   /** Who decided. */
   readonly by: string

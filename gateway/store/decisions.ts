@@ -54,8 +54,14 @@ export interface DecisionStore {
    * the alert has come to by its latest known revision and by what was decided since.
    */
   addTriage(made: MadeDecision & { readonly alertId: string }, basis: Basis): Promise<TriageResult>
-  /** The revision that decisions have brought an alert to, or are about to; 0 when there are none. */
-  decidedRevision(alertId: string): Promise<number>
+  /**
+   * Keeps the escalation of an alert and hands it to publication, unless somebody has acknowledged, resolved or escalated it
+   * since the revision that opened it; resolves with whether it did.
+   */
+  addEscalation(
+    made: MadeDecision & { readonly alertId: string },
+    basis: { readonly known: number; readonly openedRevision: number },
+  ): Promise<boolean>
   /** Decisions on an alert, the latest first; those that make a lower revision than `before`. */
   listTriage(
     alertId: string,
@@ -135,9 +141,10 @@ const keep = async (sql: Sql, { decision, actor, entity }: MadeDecision, revisio
   await publish(sql, id, at, decision)
 }
 
-const decidedRevision = async (sql: Sql, alertId: string): Promise<number> => {
+/** What an alert has come to by its latest known revision and by what was decided since. */
+const currentRevision = async (sql: Sql, alertId: string, known: number): Promise<number> => {
   const rows = await sql.all('SELECT MAX(revision) AS revision FROM decisions WHERE alert_id = ?', alertId)
-  return revisionRows.parse(rows)[0]?.revision ?? 0
+  return Math.max(known, revisionRows.parse(rows)[0]?.revision ?? 0)
 }
 
 /**
@@ -147,12 +154,23 @@ const decidedRevision = async (sql: Sql, alertId: string): Promise<number> => {
 export const createDecisionStore = (database: Database): DecisionStore => ({
   addTriage: (made, { known, expected }) =>
     database.exclusive(async (sql): Promise<TriageResult> => {
-      const current = Math.max(known, await decidedRevision(sql, made.alertId))
+      const current = await currentRevision(sql, made.alertId, known)
       if (expected !== undefined && expected !== current) return { outcome: 'stale', revision: current }
       await keep(sql, made, current + 1)
       return { outcome: 'done', revision: current + 1 }
     }),
-  decidedRevision: alertId => decidedRevision(database, alertId),
+  addEscalation: (made, { known, openedRevision }) =>
+    database.exclusive(async sql => {
+      const attended = await sql.all(
+        `SELECT 1 FROM decisions WHERE alert_id = ? AND revision > ?
+         AND kind IN ('acknowledge', 'resolve', 'escalate') LIMIT 1`,
+        made.alertId,
+        openedRevision,
+      )
+      if (attended.length > 0) return false
+      await keep(sql, made, (await currentRevision(sql, made.alertId, known)) + 1)
+      return true
+    }),
   listTriage: async (alertId, { before = LATEST, limit }) =>
     triageRows.parse(
       await database.all(

@@ -191,7 +191,11 @@ const fifth = ({ end }: Spelling): string => `
   ${end};
 `
 
-const MIGRATIONS: readonly ((spelling: Spelling) => string)[] = [first, second, third, fourth, fifth]
+const sixth = (): string => `
+  CREATE INDEX history_open_alerts ON history (severity) WHERE channel = 'alerts' AND is_latest = 1 AND status = 'open';
+`
+
+const MIGRATIONS: readonly ((spelling: Spelling) => string)[] = [first, second, third, fourth, fifth, sixth]
 
 /**
  * The SQL schema, one entry a version, applied in order at start and never undone. An entry that was released is not

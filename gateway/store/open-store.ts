@@ -3,6 +3,7 @@ import type { Log } from '../../runtime/log.ts'
 import { createAuditStore } from './audit.ts'
 import { createCredentialStore } from './credentials.ts'
 import { createDecisionStore } from './decisions.ts'
+import { createEscalationStore } from './escalations.ts'
 import { createHistoryStore } from './history.ts'
 import { openPostgres } from './postgres.ts'
 import { createRowFilterStore } from './row-filters.ts'
@@ -38,6 +39,7 @@ export const openStore = async ({ address, log }: OpenStoreDeps): Promise<Store>
     ...createAuditStore(database),
     ...createHistoryStore(database),
     ...createDecisionStore(database),
+    ...createEscalationStore(database),
     problem: database.problem,
     close: database.close,
   }

@@ -1,6 +1,7 @@
 import type { AuditStore } from './audit.ts'
 import type { CredentialStore } from './credentials.ts'
 import type { DecisionStore } from './decisions.ts'
+import type { EscalationStore } from './escalations.ts'
 import type { HistoryStore } from './history.ts'
 import type { RowFilterStore } from './row-filters.ts'
 import type { SessionStore } from './sessions.ts'
@@ -17,6 +18,7 @@ export interface Store
     CredentialStore,
     AuditStore,
     DecisionStore,
+    EscalationStore,
     HistoryStore,
     RowFilterStore {
   /** What is wrong with the store, if anything. Never throws. */

@@ -75,7 +75,8 @@ interface TriageDeps {
   readonly now: () => number
 }
 
-const BLANK = {
+/** A decision that says nothing yet. */
+export const BLANK_DECISION = {
   comment: null,
   alertId: null,
   assignee: null,
@@ -111,7 +112,7 @@ export const createTriage = ({ store, findAlert, wake, audit, now }: TriageDeps)
     { principal }: Decider,
     fields: Partial<Decision> & Pick<Decision, 'kind'>,
   ): { readonly decision: Decision; readonly actor: string } => ({
-    decision: { ...BLANK, ...fields, id: randomUUID(), by: principal.username, at: now() },
+    decision: { ...BLANK_DECISION, ...fields, id: randomUUID(), by: principal.username, at: now() },
     actor: principal.userId,
   })
 

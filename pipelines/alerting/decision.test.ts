@@ -194,11 +194,52 @@ describe('triage', () => {
   })
 })
 
+describe('escalation', () => {
+  it('makes an alert that nobody has acknowledged one step more severe, up to the worst', async () => {
+    const { task, alertId } = await opened()
+    const escalate = (at: number) => decisionRecord(at, { kind: 'escalate', alertId, by: 'gateway' })
+    const made = await feed(task, ...[1, 2, 3, 4].map(escalate), smb(5, { sensor: 's2' }))
+    expect(made.map(({ change, severity, status }) => [change, severity, status])).toEqual([
+      ['escalated', 'medium', 'open'],
+      ['escalated', 'high', 'open'],
+      ['escalated', 'critical', 'open'],
+      ['escalated', 'critical', 'open'],
+      ['grew', 'critical', 'open'],
+    ])
+    expect(made[0]).toMatchObject({ revision: 2, decidedBy: 'gateway', comment: null })
+  })
+
+  it('changes nothing when it is read again', async () => {
+    const { task, alertId } = await opened()
+    const escalate = decisionRecord(1, { kind: 'escalate', alertId })
+    expect(await feed(task, escalate, escalate)).toHaveLength(1)
+  })
+
+  it.each(['acknowledge', 'resolve'] as const)('comes too late after somebody has said %s', async kind => {
+    const { task, alertId } = await opened()
+    await feed(task, decisionRecord(1, { kind, alertId }))
+    const result = await task.process([decisionRecord(2, { kind: 'escalate', alertId })])
+    expect([result.outputs, result.changes]).toEqual([[], []])
+  })
+
+  it('is for an alert that is open again, too', async () => {
+    const { task, alertId } = await opened()
+    const [, , again] = await feed(
+      task,
+      decisionRecord(1, { kind: 'resolve', alertId }),
+      decisionRecord(2, { kind: 'reopen', alertId }),
+      decisionRecord(3, { kind: 'escalate', alertId }),
+    )
+    expect(again).toMatchObject({ change: 'escalated', severity: 'medium' })
+  })
+})
+
 describe('a decision that is none', () => {
   it.each<[string, InputRecord]>([
     ['a suppression of everything', decisionRecord(0, { kind: 'suppress' })],
     ['a network that is none', decisionRecord(0, { kind: 'suppress', cidr: '203.0.113.0' })],
     ['triage of no alert', decisionRecord(0, { kind: 'resolve' })],
+    ['escalation of no alert', decisionRecord(0, { kind: 'escalate' })],
     ['a verdict without one', decisionRecord(0, { kind: 'verdict', alertId: 'a' })],
     [
       'a key that is not the id',

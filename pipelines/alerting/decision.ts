@@ -1,4 +1,5 @@
 import { inNetwork } from '../../models/rules/field-test.ts'
+import { SEVERITIES, severityRank } from '../../models/rules/fields.ts'
 import { messageOf, SentinelError } from '../../runtime/errors.ts'
 import type { AlertRecord, AlertStatus, Decision, Threat } from '../../schemas/generated.ts'
 import { isUnderWay, type Moment, revised } from './alert.ts'
@@ -75,31 +76,45 @@ const statusAfter = (record: AlertRecord, { kind }: Decision): AlertStatus => {
     case 'assign':
     case 'comment':
     case 'verdict':
+    case 'escalate':
       return status
   }
 }
 
+/** One step more severe, so that people are told who are told of worse alerts only; the worst stays as it is. */
+const escalateAlert = (record: AlertRecord, decision: Decision, moment: Moment): AlertRecord => {
+  const { alert } = record
+  const severity = SEVERITIES[severityRank(alert.severity) + 1] ?? alert.severity
+  return revised(
+    { ...record, alert: { ...alert, severity, decidedBy: cut(decision.by) } },
+    'escalated',
+    moment,
+  )
+}
+
 /**
- * What a decision makes of its alert: always a new revision, with who decided. The same record comes back for a decision
- * that has been made on it before.
+ * What a decision makes of its alert: a new revision, with who decided. The same record comes back for a decision that has
+ * been made on it before, and for the escalation of an alert that somebody has acknowledged meanwhile, or that has ended.
  */
 export const decideAlert = (record: AlertRecord, decision: Decision, moment: Moment): AlertRecord => {
   if (record.decisions.includes(decision.id)) return record
+  const known = { ...record, decisions: [...record.decisions, decision.id].slice(-KNOWN_DECISIONS) }
+  if (decision.kind === 'escalate') {
+    return record.alert.status === 'open' ? escalateAlert(known, decision, moment) : record
+  }
   const { alert } = record
-  const status = statusAfter(record, decision)
   const { verdict, assignee, comment } = decision
   const decided: AlertRecord = {
-    ...record,
+    ...known,
     alert: {
       ...alert,
-      status,
+      status: statusAfter(record, decision),
       verdict: verdict ?? alert.verdict,
       assignee: decision.kind === 'assign' ? assignee && cut(assignee) : alert.assignee,
       comment: comment === null ? alert.comment : cut(comment),
       decidedBy: cut(decision.by),
     },
     quietSince: decision.kind === 'resolve' || decision.kind === 'reopen' ? moment.time : record.quietSince,
-    decisions: [...record.decisions, decision.id].slice(-KNOWN_DECISIONS),
   }
   return revised(decided, decision.kind === 'reopen' ? 'reopened' : 'triaged', moment)
 }

@@ -46,7 +46,7 @@ type Drawn =
     }
   | {
       readonly kind: 'triage'
-      readonly what: 'acknowledge' | 'resolve' | 'reopen' | 'comment'
+      readonly what: 'acknowledge' | 'resolve' | 'reopen' | 'comment' | 'escalate'
       readonly which: number
     }
   | { readonly kind: 'suppress'; readonly entity: string; readonly minutes: number; readonly lift: boolean }
@@ -67,7 +67,7 @@ const drawn: fc.Arbitrary<Drawn> = fc.oneof(
   { weight: 10, arbitrary: threat },
   fc.record({
     kind: fc.constant('triage' as const),
-    what: fc.constantFrom('acknowledge', 'resolve', 'reopen', 'comment'),
+    what: fc.constantFrom('acknowledge', 'resolve', 'reopen', 'comment', 'escalate'),
     which: fc.nat({ max: 5 }),
   }),
   fc.record({

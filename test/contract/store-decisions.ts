@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import type { Store } from '../../gateway/store/store.ts'
-import type { Decision } from '../../schemas/generated.ts'
+import type { Alert, Decision, Severity } from '../../schemas/generated.ts'
+import { makeAlert } from '../support/threats.ts'
 import { makeDecision, NOW } from './store-values.ts'
 
 const acknowledge = (fields: Partial<Decision> = {}) => ({
@@ -38,7 +39,6 @@ export const decisionContract = (create: () => Promise<readonly [Store, Store]>)
       expect(await other.listTriage('a1', { limit: 9 })).toEqual([made(two, 5), made(one, 4)])
       expect(await other.listTriage('a1', { limit: 1 })).toEqual([made(two, 5)])
       expect(await other.listTriage('a1', { limit: 9, before: 5 })).toEqual([made(one, 4)])
-      expect([await other.decidedRevision('a1'), await other.decidedRevision('none')]).toEqual([5, 0])
       expect((await other.unpublishedDecisions(2)).map(({ decision }) => decision)).toEqual([
         one.decision,
         two.decision,
@@ -74,6 +74,62 @@ export const decisionContract = (create: () => Promise<readonly [Store, Store]>)
       const order = (await stores[0].unpublishedDecisions(99)).map(({ id }) => id)
       const made = (await stores[1].listTriage('a1', { limit: 99 })).map(({ decision }) => decision.id)
       expect(order).toEqual(made.toReversed())
+    })
+  })
+
+  describe('alerts that nobody looks after', () => {
+    const add = (store: Store, offset: number, now: number, fields: Partial<Alert>) => {
+      const data = makeAlert({ revision: offset + 1, severity: 'high', ...fields })
+      const records = [{ offset, stamp: now, content: { type: 'alert' as const, data } }]
+      return store.addHistory({ channel: 'alerts', partition: 0, records, now })
+    }
+    const listed = async (store: Store, before: number, severity: Severity = 'high') =>
+      (await store.listOpenAlerts(severity, before)).map(({ alert, openedRevision }) => [
+        alert.id,
+        alert.revision,
+        openedRevision,
+      ])
+
+    it('are those that stand open, from when they were opened, or opened again', async () => {
+      const [store, other] = await create()
+      await add(store, 0, NOW, { id: 'a' })
+      await add(store, 1, NOW + 5, { id: 'a', change: 'grew' })
+      await add(store, 2, NOW + 5, { id: 'b', severity: 'medium' })
+      await add(store, 3, NOW + 5, { id: 'c', status: 'acknowledged' })
+      await add(store, 4, NOW + 5, { id: 'd', change: 'grew' })
+      expect(await listed(other, NOW)).toEqual([])
+      expect(await listed(other, NOW + 1)).toEqual([['a', 2, 1]])
+      expect(await listed(other, NOW + 9)).toEqual([
+        ['a', 2, 1],
+        ['d', 5, 5],
+      ])
+      expect(await listed(other, NOW + 9, 'low')).toHaveLength(3)
+      await add(store, 5, NOW + 6, { id: 'a', status: 'closed', change: 'closed' })
+      await add(store, 6, NOW + 7, { id: 'a', change: 'reopened' })
+      expect(await listed(other, NOW + 7)).toEqual([['d', 5, 5]])
+      expect(await listed(other, NOW + 8)).toContainEqual(['a', 7, 7])
+    })
+
+    it('are escalated once each time that they are opened, unless somebody was there before', async () => {
+      const stores = await create()
+      const escalate = (i: number, openedRevision: number) => {
+        const made = acknowledge({ kind: 'escalate' })
+        return (i % 2 === 0 ? stores[0] : stores[1]).addEscalation(made, { known: 3, openedRevision })
+      }
+      const raced = await Promise.all(Array.from({ length: 6 }, (_, i) => escalate(i, 1)))
+      expect(raced.filter(Boolean)).toHaveLength(1)
+      expect(await escalate(0, 9)).toBe(true)
+      await stores[0].addTriage(acknowledge({ kind: 'comment' }), { known: 20 })
+      expect(await escalate(0, 20)).toBe(true)
+      await stores[0].addTriage(acknowledge(), { known: 30 })
+      expect(await escalate(0, 30)).toBe(false)
+      expect((await published(stores[1])).map(([, kind]) => kind)).toEqual([
+        'escalate',
+        'escalate',
+        'comment',
+        'escalate',
+        'acknowledge',
+      ])
     })
   })
 
