@@ -1,3 +1,4 @@
+import { type AddressInfo, connect } from 'node:net'
 import { describe, expect, it } from '@jest/globals'
 import Fastify from 'fastify'
 import { SentinelError } from '../runtime/errors.ts'
@@ -234,6 +235,33 @@ describe('every route', () => {
     const unknown = await app.inject({ url: '/nothing?token=x' })
     expect(unknown.statusCode).toBe(404)
     expect(unknown.body).not.toContain('token')
+    const query = await app.inject({ method: 'QUERY' as 'GET', url: '/live' })
+    expect([query.statusCode, query.headers.allow]).toEqual([405, 'GET'])
+  })
+
+  it('answers with a problem to what Fastify, or Node, refuses by itself', async () => {
+    const { app, logIn } = await create()
+    const headers = { authorization: `Bearer ${(await logIn()).accessToken}` }
+    const [odd, long] = ['/users/%E0%A4%A', `/auth/sessions/${'x'.repeat(200)}`]
+    for (const [method, url] of [
+      ['GET', odd],
+      ['DELETE', long],
+    ] as const) {
+      const response = await app.inject({ method, url, headers })
+      expect([url, response.statusCode]).toEqual([url, 400])
+      expect(response.headers['content-type']).toMatch(PROBLEM)
+    }
+    await app.listen({ host: '127.0.0.1', port: 0 })
+    const say = async (text: string) => {
+      const socket = connect((app.server.address() as AddressInfo).port, '127.0.0.1')
+      socket.end(text)
+      let said = ''
+      for await (const chunk of socket) said += chunk
+      return said
+    }
+    expect(await say('HELLO\r\n\r\n')).toMatch(/^HTTP\/1.1 400 .*application\/problem\+json/s)
+    const head = `GET /live HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`
+    expect(await say(head)).toMatch(/^HTTP\/1.1 431 .*application\/problem\+json/s)
   })
 
   it('hides what went wrong inside, and the process lives', async () => {

@@ -1,4 +1,5 @@
 import Fastify, { type FastifyInstance } from 'fastify'
+import { endWithProblem } from './problem.ts'
 import { addAlertRoutes } from './routes/alerts.ts'
 import { addAuditRoutes } from './routes/audit.ts'
 import { addAuthRoutes } from './routes/auth.ts'
@@ -8,7 +9,7 @@ import { addGroundRules } from './routes/ground-rules.ts'
 import { addHealthRoutes } from './routes/health.ts'
 import { addKeyRoutes } from './routes/keys.ts'
 import { createLoginGate } from './routes/login-gate.ts'
-import type { RouteDeps } from './routes/route.ts'
+import { type RouteDeps, sendProblem } from './routes/route.ts'
 import { addRowFilterRoutes } from './routes/row-filters.ts'
 import { addSessionRoutes } from './routes/sessions.ts'
 import { addSuppressionRoutes } from './routes/suppressions.ts'
@@ -20,10 +21,19 @@ import { addUserRoutes } from './routes/users.ts'
 /** Largest body of a request, in bytes. */
 const BODY_BYTES = 16_384
 
+/** Longest parameter in a path: the schemas say how long each may be, and no head is longer. */
+const PARAM_CHARS = 16_384
+
 /** A request, its head or its body, that is not here by then is cut. In ms. */
 const HEADERS_TIMEOUT_MS = 5_000
 const REQUEST_TIMEOUT_MS = 8_000
 const TIMEOUT_CHECK_MS = 1_000
+
+/** Statuses of requests that are not HTTP, by what Node finds wrong with them; 400 for any other. */
+const CLIENT_ERRORS: Readonly<Record<string, number>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: 408,
+  HPE_HEADER_OVERFLOW: 431,
+}
 
 /**
  * Builds the HTTP application; it does not listen. Everything is denied that a route's policy does not allow, every
@@ -38,6 +48,13 @@ export const buildApp = async (
     logger: false,
     bodyLimit: BODY_BYTES,
     exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: PARAM_CHARS },
+    frameworkErrors: (error, _request, reply) => {
+      sendProblem(reply, error.statusCode ?? 400)
+    },
+    clientErrorHandler: (error, socket) => {
+      if (socket.writable) endWithProblem(socket, CLIENT_ERRORS[error.code] ?? 400)
+    },
     forceCloseConnections: true,
     requestTimeout: REQUEST_TIMEOUT_MS,
     http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS },

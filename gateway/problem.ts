@@ -1,4 +1,5 @@
 import { STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
 
 /** Media type of every error that the gateway answers with. */
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8'
@@ -18,3 +19,19 @@ export const problem = (status: number, detail?: string): Problem => ({
   status,
   ...(detail === undefined ? {} : { detail }),
 })
+
+/** Answers a request that is not, or not yet, in the hands of the HTTP application, and ends its connection. */
+export const endWithProblem = (socket: Duplex, status: number, detail?: string): void => {
+  const body = JSON.stringify(problem(status, detail))
+  const head = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    'Connection: close',
+    `Content-Type: ${PROBLEM_TYPE}`,
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Cache-Control: no-store',
+    'X-Content-Type-Options: nosniff',
+    ...(status === 401 ? ['WWW-Authenticate: Bearer'] : []),
+  ]
+  socket.once('finish', () => socket.destroy())
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
+}

@@ -98,7 +98,7 @@ export const addAuthRoutes = (app: FastifyInstance, deps: RouteDeps, gate: Login
   app.post<{ Body: Credentials & { newPassword: string } }>(
     '/auth/password',
     {
-      config: { policy: 'public', problems: [401, 403] },
+      config: { policy: 'public', problems: [401, 403, 422] },
       schema: {
         operationId: 'changePassword',
         summary: 'Choose another password, and log in with it',
@@ -112,7 +112,7 @@ export const addAuthRoutes = (app: FastifyInstance, deps: RouteDeps, gate: Login
       const showing = { event: 'password.change', username: request.body.username, request, reply }
       const answer = await gate.pass(showing, () => accounts.changePassword(request.body, sourceOf(request)))
       if (answer === undefined) return reply
-      if ('problem' in answer) return sendProblem(reply, 400, answer.problem)
+      if ('problem' in answer) return sendProblem(reply, 422, answer.problem)
       return giveTokens(request, reply, answer, refreshTokenS)
     },
   )

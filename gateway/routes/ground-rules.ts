@@ -11,7 +11,7 @@ const BEARER = /^Bearer ([^\s]+)$/i
 
 const authorise = (deps: RouteDeps) => async (request: FastifyRequest, reply: FastifyReply) => {
   const { policy } = request.routeOptions.config
-  if (request.is404 || policy === 'public') return undefined
+  if (policy === 'public') return undefined
   const token = BEARER.exec(request.headers.authorization ?? '')?.[1]
   const principal = token === undefined ? undefined : await deps.auth.validateToken(token)
   if (principal === undefined || isRefusal(principal)) {
@@ -71,6 +71,16 @@ export const addGroundRules = async (app: FastifyInstance, deps: RouteDeps) => {
     referrerPolicy: { policy: 'no-referrer' },
   })
   app.removeContentTypeParser('text/plain')
+  const answerUnknown = (request: FastifyRequest, reply: FastifyReply) => {
+    const path = request.url.split('?', 1)[0] ?? ''
+    const allowed = operations.filter(({ url }) => matches(url, path)).map(({ method }) => method)
+    if (allowed.length === 0) return sendProblem(reply, 404)
+    return sendProblem(reply.header('allow', allowed.join(', ')), 405)
+  }
+  // Whatever comes to a path that is none is not looked at any further: not its body, not its type.
+  app.addHook('onRequest', async (request, reply) =>
+    request.is404 ? answerUnknown(request, reply) : undefined,
+  )
   app.addHook('onRequest', authorise(deps))
   app.addHook('onSend', async (_request, reply) => {
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
@@ -86,12 +96,6 @@ export const addGroundRules = async (app: FastifyInstance, deps: RouteDeps) => {
       },
       'request',
     )
-  })
-  app.setNotFoundHandler((request, reply) => {
-    const path = request.url.split('?', 1)[0] ?? ''
-    const allowed = operations.filter(({ url }) => matches(url, path)).map(({ method }) => method)
-    if (allowed.length === 0) return sendProblem(reply, 404)
-    return sendProblem(reply.header('allow', allowed.join(', ')), 405)
   })
   app.setErrorHandler((error, request, reply) => {
     const status = statusOf(error)

@@ -22,7 +22,7 @@ import type { Triage } from '../triage/triage.ts'
 export type Policy = 'public' | 'authenticated' | Permission
 
 /** Statuses that a route may answer with a problem, beside those that follow from its policy and its schemas. */
-export type ProblemStatus = 400 | 401 | 403 | 404 | 409 | 413 | 422 | 429
+export type ProblemStatus = 401 | 403 | 404 | 409 | 422 | 429
 
 declare module 'fastify' {
   interface FastifyContextConfig {

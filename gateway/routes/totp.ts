@@ -58,7 +58,7 @@ export const addTotpRoutes = (app: FastifyInstance, deps: RouteDeps, gate: Login
   app.post<{ Body: { code: string } }>(
     '/auth/totp/confirm',
     {
-      config: { policy: 'authenticated', problems: [409] },
+      config: { policy: 'authenticated', problems: [409, 422] },
       schema: {
         operationId: 'confirmTotp',
         summary: 'Show a code of a proposed second factor, which each login needs from then on',
@@ -72,7 +72,7 @@ export const addTotpRoutes = (app: FastifyInstance, deps: RouteDeps, gate: Login
       if (await totp.isNeeded(userId))
         return sendProblem(reply, 409, 'this account has a second factor already')
       if (!(await totp.use(userId, request.body.code)))
-        return sendProblem(reply, 400, 'the code is not right')
+        return sendProblem(reply, 422, 'the code is not right')
       await noteAct(audit, request, { event: 'totp.confirm', subject: userId })
       return reply.code(204).send()
     },

@@ -88,7 +88,7 @@ export const addUserRoutes = (app: FastifyInstance, deps: RouteDeps): void => {
   app.post<{ Body: { username: string; role: Role } }>(
     '/users',
     {
-      config: { policy: 'users:write', problems: [409] },
+      config: { policy: 'users:write', problems: [409, 422] },
       schema: {
         operationId: 'createUser',
         summary: 'Make a user; the temporary password is shown this once',
@@ -102,7 +102,7 @@ export const addUserRoutes = (app: FastifyInstance, deps: RouteDeps): void => {
       if (!isUsername(username)) {
         return sendProblem(
           reply,
-          400,
+          422,
           'a user name has letters, digits and . _ @ - inside, and at most 64 of them',
         )
       }

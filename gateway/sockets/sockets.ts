@@ -1,4 +1,4 @@
-import { type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { messageOf } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/log.ts'
@@ -6,12 +6,12 @@ import type { Metrics } from '../../runtime/metrics.ts'
 import { CLOSE } from '../../schemas/wire.ts'
 import { isRefusal, type Principal, type SessionProvider } from '../auth/provider.ts'
 import type { Tickets } from '../auth/tickets.ts'
-import { PROBLEM_TYPE, problem } from '../problem.ts'
+import { endWithProblem } from '../problem.ts'
 import { createAcceptor, type Receiver } from './acceptor.ts'
 import type { Hub } from './hub.ts'
 import type { Flusher } from './outbox.ts'
 import { createSession, type Session, type SessionLimits, type SessionSocket } from './session.ts'
-import { checkHandshake, judgeUpgrade, type UpgradeRefusal } from './upgrade.ts'
+import { checkHandshake, judgeUpgrade } from './upgrade.ts'
 
 /** How often every session looks at the clock, in ms. */
 const TICK_MS = 500
@@ -44,21 +44,6 @@ export interface Sockets {
   recheck(userId: string): Promise<void>
   /** Refuses further upgrades, asks every client to reconnect, and resolves when all sockets are gone. */
   close(): Promise<void>
-}
-
-const refuse = (socket: Duplex, { status, detail }: UpgradeRefusal): void => {
-  const body = JSON.stringify(problem(status, detail))
-  const head = [
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
-    'Connection: close',
-    `Content-Type: ${PROBLEM_TYPE}`,
-    `Content-Length: ${Buffer.byteLength(body)}`,
-    'Cache-Control: no-store',
-    'X-Content-Type-Options: nosniff',
-    ...(status === 401 ? ['WWW-Authenticate: Bearer'] : []),
-  ]
-  socket.once('finish', () => socket.destroy())
-  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
 }
 
 /** Serves WebSockets on an HTTP server: every request is authenticated before it is upgraded. */
@@ -102,7 +87,7 @@ export const createSockets = (deps: SocketsDeps): Sockets => {
 
   const upgrade = async (request: IncomingMessage, stream: Duplex, head: Buffer) => {
     if (isClosing || sessions.size + pending >= settings.maxSockets) {
-      return refuse(stream, { status: 503, detail: 'the gateway takes no more sockets' })
+      return endWithProblem(stream, 503, 'the gateway takes no more sockets')
     }
     pending += 1
     try {
@@ -110,9 +95,9 @@ export const createSockets = (deps: SocketsDeps): Sockets => {
         checkHandshake(request) ?? (await judgeUpgrade(request, { ...deps, origins: settings.origins }))
       if ('status' in verdict) {
         metrics.upgradesRefused.inc({ status: String(verdict.status) })
-        return refuse(stream, verdict)
+        return endWithProblem(stream, verdict.status, verdict.detail)
       }
-      if (isClosing) return refuse(stream, { status: 503, detail: 'the gateway shuts down' })
+      if (isClosing) return endWithProblem(stream, 503, 'the gateway shuts down')
       if (!stream.destroyed) {
         acceptor.accept(request, stream, head, socket => open(socket, verdict.principal))
       }

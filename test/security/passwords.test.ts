@@ -57,7 +57,7 @@ describe('passwords', () => {
     const response = await ask('POST', '/auth/password', {
       body: { username: 'viewer', password: PASSWORD, newPassword },
     })
-    expect([response.statusCode, response.json().detail]).toEqual([400, expect.stringMatching(reason)])
+    expect([response.statusCode, response.json().detail]).toEqual([422, expect.stringMatching(reason)])
   })
 
   it('5: are changed with the current one, which ends every session and opens a new one', async () => {
@@ -164,7 +164,7 @@ describe('the second factor', () => {
     // Not asked for before its owner has shown that they have it.
     expect(await logIn()).toBe(200)
     expect((await ask('POST', '/auth/totp/confirm', { token, body: { code: code(-2) } })).statusCode).toBe(
-      400,
+      422,
     )
     expect((await ask('POST', '/auth/totp/confirm', { token, body: { code: code(-1) } })).statusCode).toBe(
       204,

@@ -1,0 +1,85 @@
+import { execFile } from 'node:child_process'
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { messageOf } from '../../runtime/errors.ts'
+import { tempDir } from './temp.ts'
+
+const run = promisify(execFile)
+
+const PACKAGE = 'schemathesis==4.32.5'
+const HOME = resolve(import.meta.dirname, '../../.netsentinel')
+const OUTPUT_BYTES = 64 * 1_024 * 1_024
+
+/**
+ * Nothing is learnt from answers: an id that was found in one could be that of the caller, who would be locked out for the
+ * rest of the run.
+ */
+const CONFIG = `
+[phases.coverage]
+unexpected-methods = ["PUT", "TRACE", "QUERY"]
+[phases.coverage.extra-data-sources]
+responses = false
+[phases.fuzzing.extra-data-sources]
+responses = false
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", "401", "403", "404", "409", "422"]
+`
+
+/** Why schemathesis cannot be had, or where its folder of packages is. It is installed once, below the repository's data. */
+export const findSchemathesis = async (): Promise<
+  { readonly missing: string } | { readonly folder: string }
+> => {
+  const folder = join(HOME, PACKAGE.replace('==', '-'))
+  if (existsSync(folder)) return { folder }
+  mkdirSync(HOME, { recursive: true })
+  const draft = `${folder}.${process.pid}`
+  const options = ['--quiet', '--disable-pip-version-check', '--target', draft]
+  try {
+    await run('python3', ['-m', 'pip', 'install', ...options, PACKAGE])
+    renameSync(draft, folder)
+    return { folder }
+  } catch (error) {
+    return { missing: messageOf(error) }
+  } finally {
+    rmSync(draft, { recursive: true, force: true })
+  }
+}
+
+/** What schemathesis is run on. */
+export interface SchemathesisRun {
+  readonly folder: string
+  readonly url: string
+  /** The OpenAPI document. */
+  readonly document: object
+  readonly token: string
+  /** Which operations, and how many examples of each. */
+  readonly options: readonly string[]
+}
+
+/** Runs it, always with the same examples, and resolves with what it prints; rejects with that when it finds something. */
+export const runSchemathesis = async ({ folder, url, document, token, options }: SchemathesisRun) => {
+  const cwd = tempDir()
+  writeFileSync(join(cwd, 'openapi.json'), JSON.stringify(document))
+  writeFileSync(join(cwd, 'schemathesis.toml'), CONFIG)
+  const args = [
+    '--header',
+    `Authorization: Bearer ${token}`,
+    '--phases=coverage,fuzzing',
+    '--generation-deterministic',
+    '--no-shrink',
+    '--continue-on-failure',
+    ...options,
+  ]
+  try {
+    const { stdout } = await run(
+      'python3',
+      ['-m', 'schemathesis.cli', 'run', 'openapi.json', '--url', url, ...args],
+      { cwd, env: { ...process.env, PYTHONPATH: folder, NO_COLOR: '1' }, maxBuffer: OUTPUT_BYTES },
+    )
+    return stdout
+  } catch (error) {
+    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }
+    throw new Error(`schemathesis found something:\n${stdout}${stderr}`, { cause: error })
+  }
+}
