@@ -68,7 +68,7 @@ export const addAlertRoutes = (app: FastifyInstance, { records, store }: RouteDe
   app.get<{ Querystring: AlertQuery }>(
     '/alerts',
     {
-      config: { policy: 'alerts:read' },
+      config: { policy: 'alerts:read', problems: [422] },
       schema: {
         operationId: 'listAlerts',
         summary: 'Alerts as they stand, the latest change first',

@@ -78,5 +78,5 @@ export const matchesOf = (query: HistoryQuery, principal: Principal, expression:
 /** Answers with a page under the name of what it lists. */
 export const sendPage = <R>(reply: FastifyReply, name: string, page: RecordPage<R> | undefined) =>
   page === undefined
-    ? sendProblem(reply, 400, 'the cursor is not the `next` of a page of this list')
+    ? sendProblem(reply, 422, 'the cursor is not the `next` of a page of this list')
     : reply.send({ [name]: page.records, next: page.next })

@@ -90,7 +90,7 @@ describe('GET /threats', () => {
     expect(seen).toEqual(['t2', 't1', 't0'])
     const { next: cursor } = (await get('/threats?limit=1')).json()
     for (const url of [`/alerts?cursor=${cursor}`, '/threats?cursor=x', `/threats?cursor=A${cursor}`]) {
-      expect((await get(url)).statusCode).toBe(400)
+      expect((await get(url)).statusCode).toBe(422)
     }
   })
 

@@ -57,7 +57,7 @@ export const addRowFilterRoutes = (app: FastifyInstance, deps: RouteDeps): void 
     app.put<{ Params: { id: string }; Body: FilterExpression }>(
       path,
       {
-        config: { policy: 'users:write', problems: [404] },
+        config: { policy: 'users:write', problems: [404, 422] },
         schema: {
           operationId: `set${name}`,
           summary: `Let ${of} see only what passes a filter`,
@@ -70,7 +70,7 @@ export const addRowFilterRoutes = (app: FastifyInstance, deps: RouteDeps): void 
       async (request, reply) => {
         const { id } = request.params
         const filter = parseFilter(request.body, 'rows')
-        if (isFilterProblem(filter)) return sendProblem(reply, 400, filter.problem)
+        if (isFilterProblem(filter)) return sendProblem(reply, 422, filter.problem)
         if (!(await isKnown(id))) return sendProblem(reply, 404)
         await store.setRowFilter(holder(id), filter, now())
         const detail = { filter: JSON.stringify(filter) }

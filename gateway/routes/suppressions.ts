@@ -96,7 +96,7 @@ export const addSuppressionRoutes = (app: FastifyInstance, deps: RouteDeps): voi
   app.post<{ Body: NewSuppression }>(
     '/suppressions',
     {
-      config: { policy: 'suppressions:write' },
+      config: { policy: 'suppressions:write', problems: [422] },
       preHandler: refuseLimited,
       schema: {
         operationId: 'createSuppression',
@@ -110,7 +110,7 @@ export const addSuppressionRoutes = (app: FastifyInstance, deps: RouteDeps): voi
       const decider = { principal: whoIs(request), address: request.ip }
       const made = await triage.suppress(decider, request.body)
       return typeof made === 'string'
-        ? sendProblem(reply, 400, made)
+        ? sendProblem(reply, 422, made)
         : reply.code(201).send(viewOf({ decision: made }))
     },
   )

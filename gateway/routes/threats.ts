@@ -17,7 +17,7 @@ export const addThreatRoutes = (app: FastifyInstance, { records }: RouteDeps): v
   app.get<{ Querystring: HistoryQuery }>(
     '/threats',
     {
-      config: { policy: 'threats:read' },
+      config: { policy: 'threats:read', problems: [422] },
       schema: {
         operationId: 'listThreats',
         summary: 'Recent threats, the latest first',

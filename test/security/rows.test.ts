@@ -112,7 +112,7 @@ describe('rows', () => {
     })
     expect(own.status).toBe(403)
     const wrong = await setRows({ category: ['scan'] })
-    expect(wrong.status).toBe(400)
+    expect(wrong.status).toBe(422)
     expect(await wrong.json()).toMatchObject({ detail: expect.stringContaining('"category"') })
     expect(await (await ask(`/keys/${id}/rows`, 'GET')).json()).toEqual({ filter: { sensor: ['one'] } })
     expect(await (await fetch(`${one.url}/auth/me`, { headers })).json()).toMatchObject({

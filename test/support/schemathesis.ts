@@ -53,7 +53,7 @@ export interface SchemathesisRun {
   /** The OpenAPI document. */
   readonly document: object
   readonly token: string
-  /** Which operations, and how many examples of each. */
+  /** Which operations, what is tried with them, and how many examples of each. */
   readonly options: readonly string[]
 }
 
@@ -65,7 +65,6 @@ export const runSchemathesis = async ({ folder, url, document, token, options }:
   const args = [
     '--header',
     `Authorization: Bearer ${token}`,
-    '--phases=coverage,fuzzing',
     '--generation-deterministic',
     '--no-shrink',
     '--continue-on-failure',
