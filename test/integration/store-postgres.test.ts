@@ -5,7 +5,7 @@ import type { Store } from '../../gateway/store/store.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { storeContract } from '../contract/store.ts'
 import { killWhileWriting } from '../support/killed-writer.ts'
-import { startPostgres, type TestPostgres } from '../support/postgres.ts'
+import { startOwnPostgres, startPostgres, type TestPostgres } from '../support/postgres.ts'
 import { until } from '../support/services.ts'
 
 let postgres: TestPostgres
@@ -79,12 +79,15 @@ describe('the Postgres store', () => {
   })
 
   it('has everything that it acknowledged when gateway and database are killed, and goes on', async () => {
-    const address = await postgres.createDatabase()
+    const own = await startOwnPostgres()
+    const address = await own.createDatabase()
     const store = await open(address)
-    const acknowledged = await killWhileWriting(address, postgres.crash)
+    const acknowledged = await killWhileWriting(address, own.crash)
     await until(async () => (await store.problem()) === undefined)
     expect(acknowledged.length).toBeGreaterThan(20)
     for (const username of acknowledged) expect(await store.findUserByName(username)).toBeDefined()
+    await store.close()
+    await own.close()
     // After a crash Postgres first writes all of its files to the disk.
   }, 180_000)
 })

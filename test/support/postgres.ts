@@ -13,6 +13,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import pg from 'pg'
 import { codeOf } from '../../runtime/errors.ts'
+import { IN_CONTAINERS, startPostgresContainer } from './containers.ts'
 import { unique, until } from './services.ts'
 import { tempDir } from './temp.ts'
 
@@ -23,9 +24,13 @@ const DEBIAN = '/usr/lib/postgresql'
 export interface TestPostgres {
   /** Makes an empty database and returns its address. */
   createDatabase(): Promise<string>
+  close(): Promise<void>
+}
+
+/** One that nobody else uses. */
+export interface OwnPostgres extends TestPostgres {
   /** Kills the server as a power cut would, and starts it on what is on its disk. */
   crash(): Promise<void>
-  close(): Promise<void>
 }
 
 const binaries = (): string => {
@@ -83,7 +88,19 @@ const createOn = async (server: string): Promise<string> => {
   return address.href
 }
 
-const startPrivate = async (): Promise<TestPostgres> => {
+const reachable = (address: string) =>
+  until(
+    async () => {
+      const client = new pg.Client({ connectionString: address })
+      client.on('error', () => undefined) // A server that goes away while it is being asked is asked again.
+      await client.connect()
+      await client.end()
+      return true
+    },
+    { what: 'Postgres', timeoutMs: 120_000 },
+  )
+
+const startPrivate = async (): Promise<OwnPostgres> => {
   const bin = binaries()
   const as = owner()
   const root = tempDir()
@@ -123,16 +140,7 @@ const startPrivate = async (): Promise<TestPostgres> => {
     const args = ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', data]
     server = run('postgres', [...args, '-c', 'recovery_init_sync_method=syncfs'])
     server.stderr.resume()
-    await until(
-      async () => {
-        const client = new pg.Client({ connectionString: address })
-        client.on('error', () => undefined) // A server that goes away while it is being asked is asked again.
-        await client.connect()
-        await client.end()
-        return true
-      },
-      { what: 'Postgres', timeoutMs: 120_000 },
-    )
+    await reachable(address)
   }
   const stop = async (signal: 'SIGKILL' | 'SIGINT') => {
     const closed = once(server, 'close')
@@ -153,18 +161,29 @@ const startPrivate = async (): Promise<TestPostgres> => {
   }
 }
 
+const startContained = async (): Promise<OwnPostgres> => {
+  const { address, environment, crash, close } = await startPostgresContainer()
+  const server = `postgres://postgres:${environment['POSTGRES_PASSWORD']}@${address}/postgres`
+  return {
+    createDatabase: () => createOn(server),
+    crash: async () => {
+      await crash()
+      await reachable(server)
+    },
+    close,
+  }
+}
+
 /**
- * The Postgres that POSTGRES_URL names, whose account may make databases; else a private one of the machine's programs, on
- * a free port of loopback. Throws, saying what to install, where there is neither.
+ * A Postgres of the test's own: in a container where the services of this run are in containers, else of the machine's
+ * programs, on a free port of loopback. Throws, saying what to install, where these are missing.
  */
+export const startOwnPostgres = (): Promise<OwnPostgres> =>
+  process.env[IN_CONTAINERS] ? startContained() : startPrivate()
+
+/** The Postgres that POSTGRES_URL names, whose account may make databases; else one of the test's own. */
 export const startPostgres = async (): Promise<TestPostgres> => {
   const given = process.env['POSTGRES_URL']
-  if (!given) return startPrivate()
-  return {
-    createDatabase: () => createOn(given),
-    crash: async () => {
-      throw new Error('only a private Postgres can be killed: unset POSTGRES_URL')
-    },
-    close: async () => undefined,
-  }
+  if (!given) return startOwnPostgres()
+  return { createDatabase: () => createOn(given), close: async () => undefined }
 }

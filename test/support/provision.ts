@@ -2,7 +2,9 @@ import { resolve } from 'node:path'
 import { loadConfig } from '../../runtime/config.ts'
 import { embeddedConfig } from '../../runtime/embedded/config.ts'
 import { startEmbedded } from '../../runtime/embedded/embedded.ts'
+import { messageOf } from '../../runtime/errors.ts'
 import { createLog } from '../../runtime/log.ts'
+import { engineAnswers, startServiceContainers } from './containers.ts'
 
 /** The variables through which tests and the processes that they start find the services. */
 export const ADDRESS_VARIABLES = ['KAFKA_BROKERS', 'REDIS_URL', 'SCHEMA_REGISTRY_URL'] as const
@@ -13,6 +15,8 @@ export type AddressVariables = Readonly<Record<(typeof ADDRESS_VARIABLES)[number
 /** Services that are there for the length of a test run. */
 export interface Provided {
   readonly addresses: AddressVariables
+  /** Whether they run in containers: then what a test starts for itself may as well. */
+  readonly inContainers?: boolean
   close(): Promise<void>
 }
 
@@ -34,6 +38,20 @@ const fromEnvironment: Provider = {
     }
     const { KAFKA_BROKERS = '', REDIS_URL = '', SCHEMA_REGISTRY_URL = '' } = process.env
     return { addresses: { KAFKA_BROKERS, REDIS_URL, SCHEMA_REGISTRY_URL }, close: async () => undefined }
+  },
+}
+
+/** Services of this run alone, in containers, where an engine answers and has the images or gets them. */
+const containers: Provider = {
+  name: 'testcontainers',
+  provide: async () => {
+    if (!(await engineAnswers())) return undefined
+    try {
+      return { ...(await startServiceContainers()), inContainers: true }
+    } catch (error) {
+      console.log(`\nan engine answers, but the services do not start in it: ${messageOf(error)}`)
+      return undefined
+    }
   },
 }
 
@@ -59,7 +77,7 @@ const embedded: Provider = {
 }
 
 /** Tried in this order. */
-const PROVIDERS: readonly Provider[] = [fromEnvironment, embedded]
+const PROVIDERS: readonly Provider[] = [fromEnvironment, containers, embedded]
 
 /** Gets services in the first way that is open, and says which one it was. */
 export const provideServices = async (): Promise<Provided> => {
