@@ -76,7 +76,6 @@ export const startKafkaGateway = async ({ config, log, metrics }: KafkaGatewayDe
         topics: [threats.name, alerts.name],
         log,
         onBatch: relay.onBatch,
-        onAssigned: relay.onAssigned,
       }),
     log,
     metrics,

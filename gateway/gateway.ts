@@ -5,7 +5,7 @@ import { type Check, createCloser, type Service } from '../runtime/lifecycle.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import type { Alert, Threat } from '../schemas/generated.ts'
-import type { Channel, Delivery, Tokens } from '../schemas/wire.ts'
+import type { ServerMessage, Tokens } from '../schemas/wire.ts'
 import { buildApp } from './app.ts'
 import { startAuditPublisher } from './audit-publisher.ts'
 import { type AccessWatch, startAccessWatch } from './auth/access-watch.ts'
@@ -23,10 +23,12 @@ import { startHistoryRetention } from './history-retention.ts'
 import { openIdentity } from './identity.ts'
 import { createRecords } from './records.ts'
 import { createRelay, type Relay } from './relay.ts'
+import { startFeed } from './sockets/feed.ts'
 import { visibleTo } from './sockets/filter.ts'
 import { textFrame } from './sockets/frame.ts'
 import { createHub } from './sockets/hub.ts'
 import { createFlusher } from './sockets/outbox.ts'
+import { createRecovery } from './sockets/recovery.ts'
 import { createRedisBroadcaster } from './sockets/redis-broadcaster.ts'
 import { createSockets } from './sockets/sockets.ts'
 import type { AuditEntry } from './store/audit.ts'
@@ -45,6 +47,9 @@ const DECISION_INTERVAL_MS = 1_000
 
 /** How often alerts are looked at that nobody has acknowledged, in ms. */
 const ESCALATION_INTERVAL_MS = 5_000
+
+/** How often the history is asked for what did not arrive by Redis, in ms. */
+const HISTORY_INTERVAL_MS = 500
 
 /** What a gateway is started with. */
 export interface GatewayDeps {
@@ -82,8 +87,6 @@ export interface Gateway extends Service {
   /** Opens a session without a password, for a program in this very process; see `StoreProvider`. */
   openSession(username: string): Promise<Tokens | Refusal>
 }
-
-const CHANNEL_OF: Readonly<Record<Delivery['type'], Channel>> = { threat: 'threats', alert: 'alerts' }
 
 /**
  * Starts a gateway. It shares its store, its Redis and its consumer group with the other gateways: one of them relays
@@ -151,6 +154,26 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     const broadcaster = createRedisBroadcaster({ redis, prefix: config.prefix, log, metrics })
     const tickets = createTickets({ store: redis, sealer, prefix: `${config.prefix}gateway:`, now })
     const hub = createHub()
+    const feed = await startFeed({
+      history: store,
+      intervalMs: HISTORY_INTERVAL_MS,
+      deliver: (channel, message) => {
+        const count = hub.deliver(channel, { frame: message.frame, data: message.delivery.data })
+        if (count === 0) return
+        metrics.delivered.inc({ channel }, count)
+        if (message.delivery.type === 'threat') {
+          const seconds = (now() - message.delivery.data.event.origin.timestamp) / 1000
+          metrics.endToEndSeconds.observe({ stage: 'gateway', topic: channel }, Math.max(0, seconds))
+        }
+      },
+      onLost: (channel, place, reason) => {
+        const notice: ServerMessage = { type: 'subscribed', channel, ...place, recovered: false, reason }
+        hub.deliver(channel, { frame: () => textFrame(JSON.stringify(notice)) })
+      },
+      log,
+      metrics,
+    })
+    closer.add(() => feed.close())
 
     const problems: Array<() => Promise<readonly Check[]>> = [
       async () => [
@@ -191,6 +214,8 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
       flusher: createFlusher({
         onDropped: ({ channel, severity }) => metrics.dropped.inc({ channel, severity }),
       }),
+      feed,
+      recovery: createRecovery({ feed, history: store, log, metrics }),
       settings: { ...settings, closeTimeoutMs: CLOSE_TIMEOUT_MS },
       log,
       metrics,
@@ -209,22 +234,7 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     })
     closer.add(() => watch?.close())
 
-    await broadcaster.subscribe(delivery => {
-      const channel = CHANNEL_OF[delivery.type]
-      const frame = () => textFrame(JSON.stringify(delivery))
-      const { data, position } = delivery
-      const count = hub.deliver(channel, {
-        frame,
-        data,
-        origin: { channel, severity: data.severity, ...position },
-      })
-      if (count === 0) return
-      metrics.delivered.inc({ channel }, count)
-      if (delivery.type === 'threat') {
-        const seconds = (now() - delivery.data.event.origin.timestamp) / 1000
-        metrics.endToEndSeconds.observe({ stage: 'gateway', topic: channel }, Math.max(0, seconds))
-      }
-    })
+    await broadcaster.subscribe(feed.receive)
     closer.add(() => broadcaster.close())
 
     await listen(app, settings)

@@ -1,5 +1,5 @@
 import type { InputRecord } from '../connectors/kafka/stage.ts'
-import { isPoison, SentinelError } from '../runtime/errors.ts'
+import { isPoison, SentinelError, toSentinelError } from '../runtime/errors.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import type { Alert, Threat } from '../schemas/generated.ts'
@@ -26,13 +26,10 @@ interface RelayDeps {
  */
 export interface Relay {
   /**
-   * Relays records of one partition in order. Throws a retriable error when the store or the transport is away: the same
-   * records are given again then. What was taken before the first failure is not broadcast twice; what was taken behind it
-   * is, so that a receiver may see an offset after a higher one, and drops those that it has.
+   * Relays records of one partition in order. Throws a retriable error when the store is away: the same records are given
+   * again then. What the transport does not take, gateways find in the history.
    */
   onBatch(records: readonly InputRecord[]): Promise<void>
-  /** Forgets what it has broadcast of the partitions: they may begin anew. */
-  onAssigned(assignment: Readonly<Record<string, readonly number[]>>): void
 }
 
 /** Records of a partition that are on their way at a time: a backlog must not come upon clients all at once. */
@@ -43,12 +40,10 @@ interface Outgoing {
   readonly content: Content
 }
 
-/** Makes a relay that has seen nothing yet. */
+/** Makes a relay. */
 export const createRelay = (deps: RelayDeps): Relay => {
   const { topics, broadcaster, log, metrics } = deps
-  /** Offset of the last record that was broadcast, by topic and partition. */
-  const relayed = new Map<string, number>()
-  const keyOf = (topic: string, partition: number) => `${topic} ${partition}`
+  let isBroadcasting = true
 
   /** Passes over a record that is at fault itself; any other error is thrown. */
   const pass = ({ topic, partition, offset }: InputRecord, error: unknown) => {
@@ -85,7 +80,7 @@ export const createRelay = (deps: RelayDeps): Relay => {
     })
 
   /** Sends records without waiting for each other: the transport keeps the order of the calls. */
-  const relay = async (key: string, first: InputRecord, window: readonly Outgoing[]) => {
+  const relay = async (first: InputRecord, window: readonly Outgoing[]) => {
     let { previous } = await keep(first, window)
     const deliveries = window.map(({ record: { partition, offset }, content }): Delivery => {
       const position = { partition, offset, previous }
@@ -93,34 +88,37 @@ export const createRelay = (deps: RelayDeps): Relay => {
       return { ...content, position }
     })
     const outcomes = await Promise.allSettled(deliveries.map(send))
+    const failures: SentinelError[] = []
     for (const [index, { record }] of window.entries()) {
       const outcome = outcomes[index]
-      if (outcome?.status === 'rejected') pass(record, outcome.reason)
-      relayed.set(key, record.offset)
+      if (outcome?.status !== 'rejected') continue
+      const error = toSentinelError(outcome.reason)
+      if (error.outcome === 'retriable') failures.push(error)
+      else pass(record, error)
     }
+    const [failure] = failures
+    if (failure !== undefined && isBroadcasting) {
+      log.warn({ problem: failure.message }, 'gateways get what is new from the history, which takes longer')
+    }
+    if (failure === undefined && !isBroadcasting) log.info('what is new is broadcast again')
+    isBroadcasting = failure === undefined
+    metrics.broadcastFailures.inc(failures.length)
   }
 
   return {
     onBatch: async records => {
       const [first] = records
       if (first === undefined) return
-      const key = keyOf(first.topic, first.partition)
-      const taken = relayed.get(key) ?? -1
       const outgoing: Outgoing[] = []
       for (const record of records) {
-        if (record.value === null || record.offset <= taken) continue
+        if (record.value === null) continue
         try {
           outgoing.push({ record, content: await decode(record, record.value) })
         } catch (error) {
           pass(record, error)
         }
       }
-      while (outgoing.length > 0) await relay(key, first, outgoing.splice(0, WINDOW))
-    },
-    onAssigned: assignment => {
-      for (const [topic, partitions] of Object.entries(assignment)) {
-        for (const partition of partitions) relayed.delete(keyOf(topic, partition))
-      }
+      while (outgoing.length > 0) await relay(first, outgoing.splice(0, WINDOW))
     },
   }
 }

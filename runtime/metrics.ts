@@ -3,6 +3,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 const BATCH_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5]
 const END_TO_END_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
 
+const RECOVERY_SECONDS = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60]
 const RESTORE_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
 /** Reads what is known only when somebody looks: one run serves all gauges that are read at the same time. */
@@ -251,6 +252,38 @@ export const createMetrics = (options: { readonly defaults?: boolean } = {}) => 
       name: 'netsentinel_gateway_dropped_total',
       help: 'Messages that clients who read too slowly were not sent, by channel and severity; they were told so.',
       labelNames: ['channel', 'severity'] as const,
+      registers,
+    }),
+    broadcastFailures: new Counter({
+      name: 'netsentinel_gateway_broadcast_failures_total',
+      help: 'Threats and alerts that Redis did not take; gateways find them in the history.',
+      registers,
+    }),
+    gaps: new Counter({
+      name: 'netsentinel_gateway_gaps_total',
+      help: 'Gaps in what came from the other gateways, which are filled from the history, by channel.',
+      labelNames: ['channel'] as const,
+      registers,
+    }),
+    recoveries: new Counter({
+      name: 'netsentinel_gateway_recoveries_total',
+      help:
+        'Subscriptions that asked for what they had missed, by channel and outcome: complete, too-old, other-epoch, ' +
+        'or left, when the client did not wait for the end.',
+      labelNames: ['channel', 'outcome'] as const,
+      registers,
+    }),
+    recovered: new Counter({
+      name: 'netsentinel_gateway_recovered_total',
+      help: 'Messages that clients were sent because they had missed them, by channel.',
+      labelNames: ['channel'] as const,
+      registers,
+    }),
+    recoverySeconds: new Histogram({
+      name: 'netsentinel_gateway_recovery_seconds',
+      help: 'Time from a subscription that resumes to its first live message, by channel.',
+      labelNames: ['channel'] as const,
+      buckets: RECOVERY_SECONDS,
       registers,
     }),
     closes: new Counter({

@@ -25,6 +25,35 @@ export interface Position {
   readonly previous: number | null
 }
 
+const whole = z.int().min(0)
+
+/** More partitions than a topic has. */
+const MAX_POSITIONS = 10_000
+
+const resume = z
+  .strictObject({
+    epoch: z.string().max(64).optional(),
+    positions: z.array(z.strictObject({ partition: whole, offset: whole })).max(MAX_POSITIONS),
+  })
+  .describe(
+    'Asks for what was missed, before what is live: the last position that was seen of each partition (of one that is not ' +
+      'named, none was), and the epoch that they belong to (the one at present when not given).',
+  )
+
+/** How far a client has come in a channel. */
+export type Resume = z.output<typeof resume>
+
+/** A place in a channel. Offsets belong to an epoch: a new one begins when the topic is made anew. */
+export interface Place {
+  readonly epoch: string
+  readonly positions: readonly { readonly partition: number; readonly offset: number }[]
+}
+
+const LOST = ['too-old', 'other-epoch'] as const
+
+/** Why what follows is not all that lies behind the last position of a client. */
+export type Lost = (typeof LOST)[number]
+
 /** What a client may send. */
 export const clientMessage = z.discriminatedUnion('type', [
   z.strictObject({
@@ -33,6 +62,7 @@ export const clientMessage = z.discriminatedUnion('type', [
     id: z.string().max(64).optional(),
     /** Which of its messages; all that the client may see when not given. */
     filter: filterExpression.optional(),
+    resume: resume.optional(),
   }),
   z.strictObject({
     type: z.literal('unsubscribe'),
@@ -83,8 +113,6 @@ export const parseClientMessage = (text: string | undefined): ClientMessage | Wr
     return wrong
   }
 }
-
-const whole = z.int().min(0)
 
 const position = z.strictObject({ partition: whole, offset: whole, previous: whole.nullable() })
 
@@ -159,7 +187,20 @@ export type Content = {
 
 /** What the gateway sends beside deliveries. `id` repeats the id of the request that is answered. */
 const notice = z.discriminatedUnion('type', [
-  z.strictObject({ type: z.literal('subscribed'), channel: z.enum(CHANNELS), id: z.string().optional() }),
+  z
+    .strictObject({
+      type: z.literal('subscribed'),
+      channel: z.enum(CHANNELS),
+      epoch: z.string(),
+      positions: z.array(z.strictObject({ partition: whole, offset: whole })).readonly(),
+      recovered: z.boolean().optional(),
+      reason: z.enum(LOST).optional(),
+      id: z.string().optional(),
+    })
+    .describe(
+      'All that lies behind the positions follows. `recovered` answers `resume`: when it is false, what follows does not ' +
+        'begin where the client was, for the reason given. That comes unasked too, when a channel cannot be continued.',
+    ),
   z.strictObject({ type: z.literal('unsubscribed'), channel: z.enum(CHANNELS), id: z.string().optional() }),
   z.strictObject({ type: z.literal('pong'), id: z.string().optional() }),
   z

@@ -47,7 +47,13 @@ describe('the AsyncAPI document', () => {
     const position = { partition: 0, offset: 7, previous: null }
     for (const message of [
       { type: 'subscribe', channel: 'threats', id: '1' },
-      { type: 'subscribed', channel: 'threats', id: '1' },
+      {
+        type: 'subscribed',
+        channel: 'threats',
+        epoch: 'e',
+        positions: [{ partition: 0, offset: 7 }],
+        id: '1',
+      },
       { type: 'threat', position, data: makeThreat() },
       { type: 'alert', position, data: makeAlert() },
       { type: 'refreshed', expiresAt: 1_700_000_000_000 },

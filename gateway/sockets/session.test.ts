@@ -1,17 +1,21 @@
 import { describe, expect, it } from '@jest/globals'
 import type { FilterExpression } from '../../schemas/filter.ts'
 import type { Threat } from '../../schemas/generated.ts'
-import { CLOSE, type ServerMessage } from '../../schemas/wire.ts'
+import { CLOSE, type Resume, type ServerMessage } from '../../schemas/wire.ts'
 import { makeEvent } from '../../test/support/events.ts'
-import { makeThreat } from '../../test/support/threats.ts'
+import { makeThreat, threatAt } from '../../test/support/threats.ts'
 import { GRANTS, type Role } from '../auth/permissions.ts'
 import type { Principal } from '../auth/provider.ts'
+import { feedMessage } from './feed.ts'
 import type { Filtered } from './filter.ts'
 import { textFrame } from './frame.ts'
 import { createHub } from './hub.ts'
+import type { Returning } from './recovery.ts'
 import { type CloseCode, createSession } from './session.ts'
 
 const EXPIRES_IN_MS = 900_000
+
+const PLACE = { epoch: 'e', positions: [{ partition: 0, offset: 7 }] }
 
 const carry = (text: string, data: Filtered = makeThreat()) => ({ frame: () => textFrame(text), data })
 
@@ -25,6 +29,7 @@ const create = ({
   const closes: CloseCode[] = []
   let pings = 0
   let isFull = false
+  const returning: { channel: string; resume: Resume; client: Returning }[] = []
   const hub = createHub()
   const principal: Principal = {
     userId: 'u',
@@ -41,7 +46,13 @@ const create = ({
     principal,
     auth: { validateToken: async token => ({ ...principal, ...(JSON.parse(token) as Partial<Principal>) }) },
     hub,
-    limits: { messagesPerSecond: 10, pingMs: 25_000, expiryGraceMs: 5_000 },
+    feed: { placeOf: () => PLACE },
+    recovery: {
+      recover: async (channel, resume, client) => {
+        returning.push({ channel, resume, client })
+      },
+    },
+    limits: { messagesPerSecond: 10, queueBytes: 1_000, pingMs: 25_000, expiryGraceMs: 5_000 },
     now: () => time,
     socket: {
       outbox: {
@@ -69,6 +80,7 @@ const create = ({
     principal,
     closes,
     sent,
+    returning,
     pings: () => pings,
     ask: (message: object): ServerMessage[] => {
       sent.length = 0
@@ -89,7 +101,7 @@ describe('a session', () => {
   it('confirms a subscription, and then gets what the channel carries', () => {
     const { hub, ask, sent } = create()
     expect(ask({ type: 'subscribe', channel: 'threats' })).toEqual([
-      { type: 'subscribed', channel: 'threats' },
+      { type: 'subscribed', channel: 'threats', ...PLACE },
     ])
     expect(hub.deliver('threats', carry('a threat'))).toBe(1)
     expect(hub.deliver('alerts', carry('an alert'))).toBe(0)
@@ -163,6 +175,48 @@ describe('a session', () => {
       expect(closes).toEqual([])
       expect(hub.countOf('threats')).toBe(0)
     })
+  })
+
+  it('gets what it missed before what is live, when it says where it was', () => {
+    const { hub, ask, sent, returning } = create()
+    const resume = { epoch: 'e', positions: [{ partition: 0, offset: 5 }] }
+    expect(ask({ type: 'subscribe', channel: 'threats', resume, id: '1' })).toEqual([])
+    expect(returning).toMatchObject([{ channel: 'threats', resume }])
+    const client = returning[0]?.client
+    expect(hub.countOf('threats')).toBe(0)
+    client?.begin({ epoch: 'e', positions: resume.positions })
+    client?.send(feedMessage(threatAt(6)))
+    client?.begin(PLACE, 'too-old')
+    expect(sent.map(text => JSON.parse(text) as ServerMessage)).toMatchObject([
+      { type: 'subscribed', channel: 'threats', recovered: true, ...resume, id: '1' },
+      { type: 'threat', position: { offset: 6 } },
+      { type: 'subscribed', channel: 'threats', recovered: false, reason: 'too-old', ...PLACE, id: '1' },
+    ])
+    client?.goLive()
+    expect(hub.countOf('threats')).toBe(1)
+  })
+
+  it('does not wait for what it missed any more when it changes its mind, or may not read it', () => {
+    const { session, principal, ask, sent, returning } = create()
+    const resume = { positions: [] }
+    const isWaiting = () => returning.map(({ client }) => client.isWaiting())
+    ask({ type: 'subscribe', channel: 'threats', resume })
+    expect(isWaiting()).toEqual([true])
+    ask({ type: 'subscribe', channel: 'threats', resume })
+    expect(isWaiting()).toEqual([false, true])
+    ask({ type: 'unsubscribe', channel: 'threats' })
+    ask({ type: 'subscribe', channel: 'threats', resume })
+    expect(isWaiting()).toEqual([false, false, true])
+    sent.length = 0
+    session.become({ ...principal, grants: [] })
+    expect(isWaiting().at(-1)).toBe(false)
+    expect(sent).toEqual(['{"type":"unsubscribed","channel":"threats"}'])
+    ask({ type: 'subscribe', channel: 'threats', resume })
+    expect(returning).toHaveLength(3)
+    session.become(principal)
+    ask({ type: 'subscribe', channel: 'threats', resume })
+    session.closed()
+    expect(isWaiting().at(-1)).toBe(false)
   })
 
   it('is not given a channel that its role may not read', () => {

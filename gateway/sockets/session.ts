@@ -8,13 +8,18 @@ import {
 } from '../../schemas/wire.ts'
 import { CHANNEL_PERMISSION, isGranted } from '../auth/permissions.ts'
 import { isRefusal, type Principal, type Refusal, type SessionProvider } from '../auth/provider.ts'
+import type { Feed } from './feed.ts'
 import { both, compileFilter, EVERYTHING, type Filter, visibleTo } from './filter.ts'
 import { textFrame } from './frame.ts'
 import type { Hub, Subscriber } from './hub.ts'
 import type { Outbox } from './outbox.ts'
+import type { Recovery } from './recovery.ts'
 
 /** Wrong messages that a client may send before it is closed. */
 const MAX_MISTAKES = 5
+
+/** Share of its queue that is filled with what a client missed: the rest is for what is live. */
+const RECOVERY_SHARE = 0.25
 
 /** A close code of the protocol. */
 export type CloseCode = (typeof CLOSE)[keyof typeof CLOSE]
@@ -30,6 +35,8 @@ export interface SessionSocket {
 /** What a session keeps to. */
 export interface SessionLimits {
   readonly messagesPerSecond: number
+  /** Bytes that may wait for the socket. */
+  readonly queueBytes: number
   readonly pingMs: number
   readonly expiryGraceMs: number
 }
@@ -39,6 +46,8 @@ interface SessionDeps {
   readonly auth: Pick<SessionProvider, 'validateToken'>
   readonly socket: SessionSocket
   readonly hub: Hub
+  readonly feed: Pick<Feed, 'placeOf'>
+  readonly recovery: Recovery
   readonly limits: SessionLimits
   /** In ms since 1970 (UTC). */
   readonly now: () => number
@@ -62,10 +71,12 @@ export interface Session {
 }
 
 /** Starts a session for an authenticated client. */
-export const createSession = ({ auth, socket, hub, limits, now, ...deps }: SessionDeps): Session => {
+export const createSession = ({ auth, socket, hub, feed, limits, now, ...deps }: SessionDeps): Session => {
   let principal = deps.principal
   /** What the client has asked for of each channel, apart from what it may see. */
   const wanted = new Map<Channel, Filter>()
+  /** Channels that the client comes back to and is not live on yet, each by the subscription that counts. */
+  const returning = new Map<Channel, symbol>()
   const burst = limits.messagesPerSecond * 2
   let allowance = burst
   let refilledAt = now()
@@ -76,6 +87,7 @@ export const createSession = ({ auth, socket, hub, limits, now, ...deps }: Sessi
 
   const leave = () => {
     isOpen = false
+    returning.clear()
     hub.leave(subscriber)
     socket.outbox.close()
   }
@@ -101,18 +113,28 @@ export const createSession = ({ auth, socket, hub, limits, now, ...deps }: Sessi
     return false
   }
 
+  const filterOf = (channel: Channel) => both(visibleTo(principal), wanted.get(channel) ?? EVERYTHING)
+
   /** Subscribes to what the client has asked for, as far as it may see it. */
-  const subscribe = (channel: Channel) =>
-    hub.subscribe(channel, subscriber, both(visibleTo(principal), wanted.get(channel) ?? EVERYTHING))
+  const goLive = (channel: Channel) => {
+    returning.delete(channel)
+    hub.subscribe(channel, subscriber, filterOf(channel))
+  }
+
+  const unsubscribe = (channel: Channel) => {
+    returning.delete(channel)
+    hub.unsubscribe(channel, subscriber)
+  }
 
   const become = (next: Principal) => {
     principal = next
-    for (const channel of CHANNELS.filter(each => hub.isSubscribed(each, subscriber))) {
-      if (isGranted(principal, CHANNEL_PERMISSION[channel])) subscribe(channel)
-      else {
-        hub.unsubscribe(channel, subscriber)
+    for (const channel of CHANNELS) {
+      const isLive = hub.isSubscribed(channel, subscriber)
+      if (!isLive && !returning.has(channel)) continue
+      if (!isGranted(principal, CHANNEL_PERMISSION[channel])) {
+        unsubscribe(channel)
         reply({ type: 'unsubscribed', channel })
-      }
+      } else if (isLive) goLive(channel)
     }
   }
 
@@ -135,24 +157,61 @@ export const createSession = ({ auth, socket, hub, limits, now, ...deps }: Sessi
     reply({ type: 'refreshed', expiresAt: next.expiresAt, ...asked })
   }
 
-  const answer = (message: Exclude<ClientMessage, { type: 'refresh' }>): ServerMessage => {
-    const id = message.id === undefined ? {} : { id: message.id }
+  type Subscribe = Extract<ClientMessage, { type: 'subscribe' }>
+
+  /** Sends what was missed, and then what is live. */
+  const recover = (channel: Channel, resume: NonNullable<Subscribe['resume']>, asked: { id?: string }) => {
+    const turn = Symbol(channel)
+    returning.set(channel, turn)
+    void deps.recovery.recover(channel, resume, {
+      isWaiting: () => returning.get(channel) === turn,
+      hasRoom: () => socket.outbox.bytes < limits.queueBytes * RECOVERY_SHARE,
+      begin: (place, reason) => {
+        const why = reason === undefined ? {} : { reason }
+        reply({ type: 'subscribed', channel, ...place, recovered: reason === undefined, ...why, ...asked })
+      },
+      send: message => {
+        if (filterOf(channel).matches(message.delivery.data)) subscriber.send(message.frame())
+      },
+      goLive: () => goLive(channel),
+    })
+  }
+
+  const subscribe = ({ channel, filter, resume, ...message }: Subscribe) => {
+    const asked = message.id === undefined ? {} : { id: message.id }
+    if (!isGranted(principal, CHANNEL_PERMISSION[channel])) {
+      reply({
+        type: 'error',
+        code: 'forbidden',
+        message: `your role may not read ${channel}`,
+        ...asked,
+      })
+      return
+    }
+    unsubscribe(channel)
+    wanted.set(channel, filter === undefined ? EVERYTHING : compileFilter(filter))
+    if (resume !== undefined) {
+      recover(channel, resume, asked)
+      return
+    }
+    reply({ type: 'subscribed', channel, ...feed.placeOf(channel), ...asked })
+    // After the reply, so that no message of a channel precedes it.
+    if (isOpen) goLive(channel)
+  }
+
+  const answer = (message: Exclude<ClientMessage, { type: 'refresh' }>): void => {
+    const asked = message.id === undefined ? {} : { id: message.id }
     switch (message.type) {
       case 'ping':
-        return { type: 'pong', ...id }
+        reply({ type: 'pong', ...asked })
+        return
       case 'unsubscribe':
-        hub.unsubscribe(message.channel, subscriber)
-        return { type: 'unsubscribed', channel: message.channel, ...id }
+        unsubscribe(message.channel)
+        reply({ type: 'unsubscribed', channel: message.channel, ...asked })
+        return
       case 'subscribe':
-        if (!isGranted(principal, CHANNEL_PERMISSION[message.channel])) {
-          return {
-            type: 'error',
-            code: 'forbidden',
-            message: `your role may not read ${message.channel}`,
-            ...id,
-          }
-        }
-        return { type: 'subscribed', channel: message.channel, ...id }
+        subscribe(message)
+        return
     }
   }
 
@@ -177,12 +236,7 @@ export const createSession = ({ auth, socket, hub, limits, now, ...deps }: Sessi
         void refresh(message)
         return
       }
-      const response = answer(message)
-      reply(response)
-      // After the reply, so that no message of a channel precedes it.
-      if (response.type !== 'subscribed' || message.type !== 'subscribe' || !isOpen) return
-      wanted.set(message.channel, message.filter === undefined ? EVERYTHING : compileFilter(message.filter))
-      subscribe(message.channel)
+      answer(message)
     },
     receiveControl: () => {
       if (isOpen && isWithinRate()) isAlive = true

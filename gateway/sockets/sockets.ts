@@ -8,8 +8,10 @@ import { isRefusal, type Principal, type SessionProvider } from '../auth/provide
 import type { Tickets } from '../auth/tickets.ts'
 import { endWithProblem } from '../problem.ts'
 import { createAcceptor, type Receiver } from './acceptor.ts'
+import type { Feed } from './feed.ts'
 import type { Hub } from './hub.ts'
 import type { Flusher } from './outbox.ts'
+import type { Recovery } from './recovery.ts'
 import { createSession, type Session, type SessionLimits, type SessionSocket } from './session.ts'
 import { checkHandshake, judgeUpgrade } from './upgrade.ts'
 
@@ -20,7 +22,6 @@ const TICK_MS = 500
 export interface SocketSettings extends SessionLimits {
   readonly origins: readonly string[]
   readonly maxSockets: number
-  readonly queueBytes: number
   /** How long a client has to answer a close, in ms; then its connection is cut. */
   readonly closeTimeoutMs: number
 }
@@ -30,6 +31,8 @@ interface SocketsDeps {
   readonly auth: Pick<SessionProvider, 'validateToken' | 'recheck'>
   readonly tickets: Tickets
   readonly hub: Hub
+  readonly feed: Feed
+  readonly recovery: Recovery
   readonly flusher: Flusher
   readonly settings: SocketSettings
   readonly log: Log
@@ -60,6 +63,8 @@ export const createSockets = (deps: SocketsDeps): Sockets => {
       principal,
       auth: deps.auth,
       hub,
+      feed: deps.feed,
+      recovery: deps.recovery,
       limits: settings,
       now: deps.now,
       socket: {

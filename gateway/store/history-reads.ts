@@ -155,7 +155,7 @@ export const createHistoryReads = (database: Database): HistoryReads => {
       if (state.epoch !== epoch) return 'other-epoch'
       const forgotten = state.partitions.find(each => each.partition === partition)?.forgotten ?? -1
       if (after < forgotten) return 'too-old'
-      let previous = after
+      let previous = after < 0 ? null : after
       return rows.map(({ place, data }) => {
         const position = { partition, offset: place, previous }
         previous = place

@@ -190,11 +190,10 @@ export const createHistoryStore = (database: Database): HistoryStore => ({
       if (fresh.length > 0) {
         await insert(sql, key, fresh, now)
         await sql.run(
-          `INSERT INTO history_partitions (channel, epoch, part, head, forgotten) VALUES (?, ?, ?, ?, ?)
+          `INSERT INTO history_partitions (channel, epoch, part, head, forgotten) VALUES (?, ?, ?, ?, -1)
            ON CONFLICT (channel, epoch, part) DO UPDATE SET head = excluded.head`,
           ...valuesOf(key),
           last.offset,
-          first.offset - 1,
         )
       }
       return { epoch: key.epoch, previous }

@@ -61,8 +61,8 @@ export const historyContract = (create: () => Promise<readonly [Store, Store]>):
       expect(await store.historyState('threats')).toEqual({
         epoch,
         partitions: [
-          { partition: 0, head: 9, forgotten: 2 },
-          { partition: 1, head: 7, forgotten: 6 },
+          { partition: 0, head: 9, forgotten: -1 },
+          { partition: 1, head: 7, forgotten: -1 },
         ],
       })
     })
@@ -74,7 +74,9 @@ export const historyContract = (create: () => Promise<readonly [Store, Store]>):
         Array.from({ length: 8 }, (_, i) => add(i % 2 === 0 ? store : other, records.slice(0, 5 * (i + 1)))),
       )
       const { epoch } = await store.historyState('threats')
-      expect(await read(other, -1, { limit: 99 })).toEqual(records.map(({ offset }) => [offset, offset - 1]))
+      expect(await read(other, -1, { limit: 99 })).toEqual(
+        records.map(({ offset }) => [offset, offset === 0 ? null : offset - 1]),
+      )
       expect(await add(store, [threat(20), threat(21)])).toEqual({ epoch, previous: 19 })
       expect(await add(store, [threat(39), threat(40)])).toEqual({ epoch, previous: 38 })
       expect((await store.historyState('threats')).partitions).toMatchObject([{ head: 40 }])
@@ -192,7 +194,7 @@ export const historyContract = (create: () => Promise<readonly [Store, Store]>):
       expect(await other.eraseFromHistory(entity, 9)).toBe(0)
       expect(await add(store, records)).toEqual({ epoch, previous: null })
       expect(await read(store, -1)).toEqual([
-        [0, -1],
+        [0, null],
         [3, 0],
       ])
       expect(await store.listHistory('threats', { entity, limit: 9 })).toEqual([])

@@ -1,0 +1,166 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { messageOf } from '../../runtime/errors.ts'
+import type { Log } from '../../runtime/log.ts'
+import type { Metrics } from '../../runtime/metrics.ts'
+import type { Lost, Place, Resume } from '../../schemas/wire.ts'
+import type { HistoryReads, KeptChannel } from '../store/history-reads.ts'
+import { type Feed, type FeedMessage, feedMessage } from './feed.ts'
+
+/** Messages that are read at a time for one client. */
+const PAGE = 100
+
+/** Pages that are read from the store at the same time, for all clients of a gateway. */
+const MAX_READS = 8
+
+/** How long a client that is behind, or a store that is away, is waited for until the next look, in ms. */
+const PAUSE_MS = 20
+const RETRY_MS = 500
+
+/** Somebody who comes back to a channel. */
+export interface Returning {
+  /** False when it is gone, has changed its mind, or may not read the channel any more: then it gets nothing further. */
+  readonly isWaiting: () => boolean
+  /** False while it is behind with what it was sent. */
+  readonly hasRoom: () => boolean
+  /** Tells where what follows begins. */
+  readonly begin: (place: Place, lost?: Lost) => void
+  /** Sends a message, if it may be seen and was asked for. */
+  readonly send: (message: FeedMessage) => void
+  /** From now on, it gets what is live. */
+  readonly goLive: () => void
+}
+
+type Outcome = Lost | 'complete' | 'left'
+
+interface RecoveryDeps {
+  readonly feed: Feed
+  readonly history: Pick<HistoryReads, 'historyState' | 'readHistory'>
+  readonly log: Log
+  readonly metrics: Metrics
+}
+
+/** Brings clients that come back to what is live, without a gap and without a double. */
+export interface Recovery {
+  /**
+   * Sends all that lies behind the positions of a client, in order per partition, then lets it go live; or does only that,
+   * and says why. While the store is away, the client waits. Never throws.
+   */
+  recover(channel: KeptChannel, resume: Resume, client: Returning): Promise<void>
+}
+
+/** Lets a few at a time do what costs. */
+const createTurns = (most: number) => {
+  let free = most
+  const waiting: Array<() => void> = []
+  return async <T>(work: () => Promise<T>): Promise<T> => {
+    if (free > 0) free -= 1
+    else await new Promise<void>(resolve => waiting.push(resolve))
+    try {
+      return await work()
+    } finally {
+      const next = waiting.shift()
+      if (next === undefined) free += 1
+      else next()
+    }
+  }
+}
+
+/** Makes the recovery of a gateway. */
+export const createRecovery = ({ feed, history, log, metrics }: RecoveryDeps): Recovery => {
+  const inTurn = createTurns(MAX_READS)
+
+  /** Why a client cannot go on where it was, if so; and where each partition is read from otherwise. */
+  const judge = async (
+    channel: KeptChannel,
+    { epoch, positions }: Resume,
+  ): Promise<Lost | Map<number, number>> => {
+    const state = await inTurn(() => history.historyState(channel))
+    const seen = new Map(positions.map(({ partition, offset }) => [partition, offset]))
+    const from = new Map(state.partitions.map(({ partition }) => [partition, seen.get(partition) ?? -1]))
+    const heads = new Map(state.partitions.map(({ partition, head }) => [partition, head]))
+    const isAhead = positions.some(({ partition, offset }) => offset > (heads.get(partition) ?? -1))
+    if ((epoch ?? state.epoch) !== state.epoch || isAhead) return 'other-epoch'
+    if (state.partitions.some(({ partition, forgotten }) => (from.get(partition) ?? -1) < forgotten))
+      return 'too-old'
+    // This gateway may be behind the one where the client was.
+    for (const [partition, offset] of seen) await feed.reach(channel, partition, offset)
+    return feed.placeOf(channel).epoch === state.epoch ? from : 'other-epoch'
+  }
+
+  /** What lies behind an offset, up to where the feed stands. */
+  const pageOf = async (channel: KeptChannel, epoch: string, partition: number, after: number) => {
+    const last = feed.lastOf(channel, partition)
+    const held = feed.after(channel, partition, after, PAGE)
+    if (held !== undefined) return { messages: held, end: held.length < PAGE ? last : undefined }
+    const page = await inTurn(() => history.readHistory({ channel, epoch, partition, after, limit: PAGE }))
+    if (typeof page === 'string') return page
+    const messages = page.filter(({ position }) => position.offset <= last).map(feedMessage)
+    return { messages, end: messages.length < PAGE ? last : undefined }
+  }
+
+  const room = async (client: Returning) => {
+    while (client.isWaiting() && !client.hasRoom()) await sleep(PAUSE_MS)
+  }
+
+  /** Sends what is missing until nothing is. Gives a reason when that is not possible any more. */
+  const replay = async (
+    channel: KeptChannel,
+    epoch: string,
+    from: Map<number, number>,
+    client: Returning,
+  ): Promise<Outcome> => {
+    for (;;) {
+      const { epoch: present, positions } = feed.placeOf(channel)
+      if (present !== epoch) return 'other-epoch'
+      const behind = positions.filter(({ partition, offset }) => (from.get(partition) ?? -1) < offset)
+      if (behind.length === 0) return 'complete'
+      for (const { partition } of behind) {
+        const page = await pageOf(channel, epoch, partition, from.get(partition) ?? -1)
+        if (typeof page === 'string') return page
+        for (const message of page.messages) {
+          if (!client.hasRoom()) await room(client)
+          if (!client.isWaiting()) return 'left'
+          client.send(message)
+          from.set(partition, message.delivery.position.offset)
+          metrics.recovered.inc({ channel })
+        }
+        if (page.end !== undefined) from.set(partition, Math.max(from.get(partition) ?? -1, page.end))
+      }
+    }
+  }
+
+  /** Tries again while the store is away, as long as the client waits. */
+  const patiently = async <T>(client: Returning, attempt: () => Promise<T>): Promise<T | 'left'> => {
+    while (client.isWaiting()) {
+      try {
+        return await attempt()
+      } catch (error) {
+        log.warn({ problem: messageOf(error) }, 'a client waits for what it missed')
+        await sleep(RETRY_MS)
+      }
+    }
+    return 'left'
+  }
+
+  return {
+    recover: async (channel, resume, client) => {
+      const end = metrics.recoverySeconds.startTimer({ channel })
+      const from = await patiently(client, () => judge(channel, resume))
+      let outcome: Outcome
+      if (typeof from === 'string') outcome = from
+      else {
+        const { epoch } = feed.placeOf(channel)
+        const positions = [...from].flatMap(([partition, offset]) =>
+          offset < 0 ? [] : [{ partition, offset }],
+        )
+        if (client.isWaiting()) client.begin({ epoch, positions })
+        outcome = await patiently(client, () => replay(channel, epoch, from, client))
+      }
+      metrics.recoveries.inc({ channel, outcome })
+      if (outcome === 'left' || !client.isWaiting()) return
+      if (outcome !== 'complete') client.begin(feed.placeOf(channel), outcome)
+      client.goLive()
+      end()
+    },
+  }
+}
