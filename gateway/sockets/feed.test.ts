@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals'
 import { SentinelError } from '../../runtime/errors.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { createMetrics } from '../../runtime/metrics.ts'
+import { makeEvent } from '../../test/support/events.ts'
 import { createMemoryHistory } from '../../test/support/history.ts'
 import { threatAt } from '../../test/support/threats.ts'
 import { until } from '../../test/support/until.ts'
@@ -151,5 +152,15 @@ describe('the feed', () => {
     expect(behind(298)).toEqual([299, 300])
     expect(behind(100, 2)).toEqual([101, 102])
     expect(behind(300)).toEqual([])
+  })
+
+  it('holds no more bytes than that of messages that are long', async () => {
+    const { feed, history } = await start()
+    const original = 'x'.repeat(400_000)
+    for (const offset of [0, 1, 2]) {
+      feed.receive(history.add(threatAt(offset, { event: makeEvent({ original }) })))
+    }
+    expect(feed.after('threats', 0, 0, 9)).toHaveLength(2)
+    expect(feed.after('threats', 0, -1, 9)).toBeUndefined()
   })
 })

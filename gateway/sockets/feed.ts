@@ -3,7 +3,7 @@ import type { Log } from '../../runtime/log.ts'
 import type { Metrics } from '../../runtime/metrics.ts'
 import type { Delivery, Lost, Place } from '../../schemas/wire.ts'
 import type { HistoryReads, HistoryState, KeptChannel } from '../store/history-reads.ts'
-import { textFrame } from './frame.ts'
+import { type FeedMessage, feedMessage, type Line, lineAt, remember, TAIL } from './line.ts'
 
 /** Channels that are kept. */
 export const KEPT_CHANNELS = ['threats', 'alerts'] as const satisfies readonly KeptChannel[]
@@ -16,15 +16,6 @@ export const CHANNEL_OF: Readonly<Record<Delivery['type'], KeptChannel>> = {
 
 /** Messages of a partition that are read at a time. */
 const PAGE = 200
-
-/** The latest messages of a partition are held in memory: most clients that come back have missed only some of them. */
-const TAIL = 256
-
-/** A delivery, framed when it is first sent. */
-export interface FeedMessage {
-  readonly delivery: Delivery
-  readonly frame: () => Buffer
-}
 
 interface FeedDeps {
   readonly history: Pick<HistoryReads, 'historyState' | 'readHistory'>
@@ -66,52 +57,9 @@ export interface Feed {
   close(): Promise<void>
 }
 
-/** What is known of a partition. */
-interface Line {
-  readonly partition: number
-  /** The last offset that was delivered. */
-  last: number
-  /** The highest offset that is known to exist. */
-  target: number
-  /** The messages behind `tailFrom`, up to `last`. */
-  readonly tail: FeedMessage[]
-  tailFrom: number
-  /** The head of the history at the last look. */
-  seen: number
-  filling: Promise<void> | undefined
-}
-
 interface ChannelState {
   readonly epoch: string
   readonly lines: Map<number, Line>
-}
-
-const lineAt = (partition: number, last: number): Line => ({
-  partition,
-  last,
-  target: last,
-  tail: [],
-  tailFrom: last,
-  seen: last,
-  filling: undefined,
-})
-
-/** A message that is framed at most once. */
-export const feedMessage = (delivery: Delivery): FeedMessage => {
-  let frame: Buffer | undefined
-  return {
-    delivery,
-    frame: () => {
-      frame ??= textFrame(JSON.stringify(delivery))
-      return frame
-    },
-  }
-}
-
-const remember = (line: Line, message: FeedMessage, held: number): void => {
-  line.last = message.delivery.position.offset
-  line.tail.push(message)
-  if (line.tail.length > held) line.tailFrom = line.tail.shift()?.delivery.position.offset ?? line.tailFrom
 }
 
 /** Starts a feed at the head of the history. Throws NS_SERVICE_UNREACHABLE when the store is away. */
@@ -266,9 +214,8 @@ export const startFeed = async (deps: FeedDeps): Promise<Feed> => {
     close: async () => {
       clearInterval(timer)
       await looking
-      await Promise.allSettled(
-        KEPT_CHANNELS.flatMap(channel => [...states[channel].lines.values()].map(({ filling }) => filling)),
-      )
+      const lines = KEPT_CHANNELS.flatMap(channel => [...states[channel].lines.values()])
+      await Promise.allSettled(lines.flatMap(({ filling }) => filling ?? []))
     },
   }
 }

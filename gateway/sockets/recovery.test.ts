@@ -3,11 +3,12 @@ import fc from 'fast-check'
 import { SentinelError } from '../../runtime/errors.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { createMetrics } from '../../runtime/metrics.ts'
-import type { Lost, Place, Resume } from '../../schemas/wire.ts'
+import type { Delivery, Lost, Place, Resume } from '../../schemas/wire.ts'
 import { createMemoryHistory } from '../../test/support/history.ts'
 import { threatAt } from '../../test/support/threats.ts'
 import { until } from '../../test/support/until.ts'
-import { type Feed, type FeedMessage, startFeed } from './feed.ts'
+import { type Feed, startFeed } from './feed.ts'
+import type { FeedMessage } from './line.ts'
 import { createRecovery, type Returning } from './recovery.ts'
 
 const feeds: Feed[] = []
@@ -99,9 +100,13 @@ const createClient = ({ feed, live, recovery }: Awaited<ReturnType<typeof start>
 }
 
 type Step =
-  | { readonly do: 'publish'; readonly partition: number; readonly reaches: 'once' | 'twice' | 'never' }
+  | {
+      readonly do: 'publish'
+      readonly partition: number
+      readonly reaches: 'once' | 'twice' | 'late' | 'never'
+    }
   | { readonly do: 'connect' | 'disconnect'; readonly client: number }
-  | { readonly do: 'look' | 'read' }
+  | { readonly do: 'look' | 'read' | 'arrive' }
 
 const CLIENTS = 3
 
@@ -111,7 +116,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     arbitrary: fc.record({
       do: fc.constant('publish' as const),
       partition: fc.nat(1),
-      reaches: fc.constantFrom('once' as const, 'once' as const, 'twice' as const, 'never' as const),
+      reaches: fc.constantFrom(
+        'once' as const,
+        'once' as const,
+        'twice' as const,
+        'late' as const,
+        'never' as const,
+      ),
     }),
   },
   {
@@ -123,74 +134,85 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
   {
     weight: 4,
-    arbitrary: fc.record({ do: fc.constantFrom('read' as const, 'read' as const, 'look' as const) }),
+    arbitrary: fc.record({
+      do: fc.constantFrom('read' as const, 'read' as const, 'look' as const, 'arrive' as const),
+    }),
   },
 )
 
 describe('recovery', () => {
   it('gives every client each message once and in order, however all of it is interleaved', async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 80 }), fc.scheduler(), async (steps, scheduler) => {
-        let isGated = false
-        const gate = () => (isGated ? scheduler.schedule(Promise.resolve()) : Promise.resolve())
-        const gateway = await start(gate, 2)
-        isGated = true
-        const clients = Array.from({ length: CLIENTS }, () => createClient(gateway))
-        const published: string[] = []
-        const work: Promise<unknown>[] = []
-        // Offsets have holes, and with a small memory much of it comes from the history.
-        const next = [0, 5]
-        for (const client of clients) await client.connect()
-        for (const each of steps) {
-          if (each.do === 'publish') {
-            const offset = next[each.partition] ?? 0
-            next[each.partition] = offset + 1 + (offset % 3)
-            const { position, ...content } = threatAt(offset)
-            const delivery = gateway.history.add({
-              ...content,
-              position: { ...position, partition: each.partition },
-            })
-            published.push(`${each.partition}/${offset}`)
-            if (each.reaches !== 'never') gateway.feed.receive(delivery)
-            if (each.reaches === 'twice') gateway.feed.receive(delivery)
-          } else if (each.do === 'connect') work.push(clients[each.client]?.connect() ?? Promise.resolve())
-          else if (each.do === 'disconnect') clients[each.client]?.disconnect()
-          else if (each.do === 'look') work.push(gateway.feed.look())
-          else if (scheduler.count() > 0) await scheduler.waitOne()
-          await settle()
-        }
-        isGated = false
-        await scheduler.waitIdle()
-        await gateway.feed.look()
-        await gateway.feed.look()
-        await Promise.all([...work, ...clients.map(client => client.connect())])
-        const of = (partition: number, messages: readonly string[]) =>
-          messages.filter(message => message.startsWith(`${partition}/`))
-        for (const { seen, began } of clients) {
-          expect(began.every(({ recovered }) => recovered)).toBe(true)
-          for (const partition of [0, 1]) expect(of(partition, seen)).toEqual(of(partition, published))
-        }
-        await gateway.feed.close()
-      }),
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 80, size: 'max' }),
+        fc.scheduler(),
+        async (steps, scheduler) => {
+          let isGated = false
+          const gate = () => (isGated ? scheduler.schedule(Promise.resolve()) : Promise.resolve())
+          const gateway = await start(gate, 2)
+          isGated = true
+          const clients = Array.from({ length: CLIENTS }, () => createClient(gateway))
+          const published: string[] = []
+          const work: Promise<unknown>[] = []
+          const late: Delivery[] = []
+          // Offsets have holes, and with a small memory much of it comes from the history.
+          const next = [0, 5]
+          for (const client of clients) await client.connect()
+          for (const each of steps) {
+            if (each.do === 'publish') {
+              const offset = next[each.partition] ?? 0
+              next[each.partition] = offset + 1 + (offset % 3)
+              const { position, ...content } = threatAt(offset)
+              const delivery = gateway.history.add({
+                ...content,
+                position: { ...position, partition: each.partition },
+              })
+              published.push(`${each.partition}/${offset}`)
+              if (each.reaches === 'late') late.push(delivery)
+              else if (each.reaches !== 'never') gateway.feed.receive(delivery)
+              if (each.reaches === 'twice') gateway.feed.receive(delivery)
+            } else if (each.do === 'connect') work.push(clients[each.client]?.connect() ?? Promise.resolve())
+            else if (each.do === 'disconnect') clients[each.client]?.disconnect()
+            else if (each.do === 'arrive') {
+              const delivery = late.shift()
+              if (delivery !== undefined) gateway.feed.receive(delivery)
+            } else if (each.do === 'look') work.push(gateway.feed.look())
+            else if (scheduler.count() > 0) await scheduler.waitOne()
+            await settle()
+          }
+          isGated = false
+          await scheduler.waitIdle()
+          await gateway.feed.look()
+          await gateway.feed.look()
+          await Promise.all([...work, ...clients.map(client => client.connect())])
+          const of = (partition: number, messages: readonly string[]) =>
+            messages.filter(message => message.startsWith(`${partition}/`))
+          for (const { seen, began } of clients) {
+            expect(began.every(({ recovered }) => recovered)).toBe(true)
+            for (const partition of [0, 1]) expect(of(partition, seen)).toEqual(of(partition, published))
+          }
+          await gateway.feed.close()
+        },
+      ),
       { numRuns: 150 },
     )
   })
 
   it('reads page by page what the memory does not hold, and no further than is live', async () => {
-    const gateway = await start()
+    const gateway = await start(undefined, 0)
     const client = createClient(gateway)
     await client.connect()
     client.disconnect()
-    for (let offset = 0; offset < 700; offset += 1)
+    for (let offset = 0; offset < 690; offset += 1)
       gateway.feed.receive(gateway.history.add(threatAt(offset)))
-    gateway.history.add(threatAt(700))
+    gateway.history.add(threatAt(690))
     await client.connect()
-    expect(client.seen).toEqual(Array.from({ length: 700 }, (_, offset) => `0/${offset}`))
-    gateway.feed.receive(gateway.history.add(threatAt(701)))
-    await until(() => client.seen.length === 702)
-    expect(client.seen.slice(-2)).toEqual(['0/700', '0/701'])
+    expect(client.seen).toEqual(Array.from({ length: 690 }, (_, offset) => `0/${offset}`))
+    gateway.feed.receive(gateway.history.add(threatAt(691)))
+    await until(() => client.seen.length === 692)
+    expect(client.seen.slice(-2)).toEqual(['0/690', '0/691'])
     const { values } = await gateway.metrics.recovered.get()
-    expect(values).toMatchObject([{ labels: { channel: 'threats' }, value: 700 }])
+    expect(values).toMatchObject([{ labels: { channel: 'threats' }, value: 690 }])
   })
 
   it('sends nothing to a client that is behind, or that has left', async () => {

@@ -4,7 +4,8 @@ import type { Log } from '../../runtime/log.ts'
 import type { Metrics } from '../../runtime/metrics.ts'
 import type { Lost, Place, Resume } from '../../schemas/wire.ts'
 import type { HistoryReads, KeptChannel } from '../store/history-reads.ts'
-import { type Feed, type FeedMessage, feedMessage } from './feed.ts'
+import type { Feed } from './feed.ts'
+import { type FeedMessage, feedMessage } from './line.ts'
 
 /** Messages that are read at a time for one client. */
 const PAGE = 100
