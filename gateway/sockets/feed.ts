@@ -6,10 +6,10 @@ import type { HistoryReads, HistoryState, KeptChannel } from '../store/history-r
 import { type FeedMessage, feedMessage, type Line, lineAt, remember, TAIL } from './line.ts'
 
 /** Channels that are kept. */
-export const KEPT_CHANNELS = ['threats', 'alerts'] as const satisfies readonly KeptChannel[]
+const KEPT_CHANNELS = ['threats', 'alerts'] as const satisfies readonly KeptChannel[]
 
 /** The channel of a delivery. */
-export const CHANNEL_OF: Readonly<Record<Delivery['type'], KeptChannel>> = {
+const CHANNEL_OF: Readonly<Record<Delivery['type'], KeptChannel>> = {
   threat: 'threats',
   alert: 'alerts',
 }

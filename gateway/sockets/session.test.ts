@@ -196,6 +196,17 @@ describe('a session', () => {
     expect(hub.countOf('threats')).toBe(1)
   })
 
+  it('gets nothing of what it missed that it did not ask for, or may not see any more', () => {
+    const { session, principal, ask, sent, returning } = create()
+    ask({ type: 'subscribe', channel: 'threats', resume: { positions: [] }, filter: { severity: 'high' } })
+    const client = returning[0]?.client
+    client?.send(feedMessage(threatAt(0)))
+    client?.send(feedMessage(threatAt(1, { severity: 'low' })))
+    session.become({ ...principal, rows: { sensor: ['another'] } })
+    client?.send(feedMessage(threatAt(2)))
+    expect(sent.map(text => JSON.parse(text) as ServerMessage)).toMatchObject([{ position: { offset: 0 } }])
+  })
+
   it('does not wait for what it missed any more when it changes its mind, or may not read it', () => {
     const { session, principal, ask, sent, returning } = create()
     const resume = { positions: [] }

@@ -162,6 +162,8 @@ export const createSession = ({ auth, socket, hub, feed, limits, now, ...deps }:
   /** Sends what was missed, and then what is live. */
   const recover = (channel: Channel, resume: NonNullable<Subscribe['resume']>, asked: { id?: string }) => {
     const turn = Symbol(channel)
+    let judged = principal
+    let filter = filterOf(channel)
     returning.set(channel, turn)
     void deps.recovery.recover(channel, resume, {
       isWaiting: () => returning.get(channel) === turn,
@@ -170,8 +172,10 @@ export const createSession = ({ auth, socket, hub, feed, limits, now, ...deps }:
         const why = reason === undefined ? {} : { reason }
         reply({ type: 'subscribed', channel, ...place, recovered: reason === undefined, ...why, ...asked })
       },
-      send: message => {
-        if (filterOf(channel).matches(message.delivery.data)) subscriber.send(message.frame())
+      send: ({ delivery, frame }) => {
+        if (principal !== judged) filter = filterOf(channel)
+        judged = principal
+        if (filter.matches(delivery.data)) subscriber.send(frame())
       },
       goLive: () => goLive(channel),
     })
