@@ -157,12 +157,14 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     const feed = await startFeed({
       history: store,
       intervalMs: HISTORY_INTERVAL_MS,
-      deliver: (channel, message) => {
-        const count = hub.deliver(channel, { frame: message.frame, data: message.delivery.data })
+      deliver: (channel, { delivery, frame }) => {
+        const { data, position } = delivery
+        const origin = { channel, severity: data.severity, ...position }
+        const count = hub.deliver(channel, { frame, data, origin })
         if (count === 0) return
         metrics.delivered.inc({ channel }, count)
-        if (message.delivery.type === 'threat') {
-          const seconds = (now() - message.delivery.data.event.origin.timestamp) / 1000
+        if (delivery.type === 'threat') {
+          const seconds = (now() - delivery.data.event.origin.timestamp) / 1000
           metrics.endToEndSeconds.observe({ stage: 'gateway', topic: channel }, Math.max(0, seconds))
         }
       },
