@@ -34,7 +34,7 @@ export const gatewayConfig = section('gateway', {
     'GATEWAY_STORE',
     z.string().min(1).optional(),
     'Where users, sessions, keys, the audit log and what was delivered are: an SQLite file, or postgres://user:password@host:port/database ' +
-      'for gateways on several hosts (?sslmode=verify-full for TLS); gateway.db in DATA_DIR when unset.',
+      'for gateways on several hosts (?sslmode=verify-full for TLS, with &sslrootcert=FILE for an authority of your own); gateway.db in DATA_DIR when unset.',
     { secret: true },
   ),
   accessPollMs: setting(

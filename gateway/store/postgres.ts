@@ -4,6 +4,7 @@ import { codeOf, messageOf, SentinelError } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Database, Sql } from './database.ts'
 import { migrationsFor } from './migrations.ts'
+import { securityOf } from './postgres-tls.ts'
 
 const CONNECTIONS = 10
 const CONNECT_TIMEOUT_MS = 5_000
@@ -66,9 +67,12 @@ interface PostgresDeps {
 
 /**
  * Connects to Postgres, for gateways on several hosts; makes the tables and brings them up to date when needed. Throws
- * NS_SERVICE_UNREACHABLE, and NS_STORE_UNUSABLE: the account may not make tables, or a newer version made them.
+ * NS_CONFIG_INVALID, NS_SERVICE_UNREACHABLE, and NS_STORE_UNUSABLE: the account may not make tables, or a newer version made them.
  */
 export const openPostgres = async ({ address, log }: PostgresDeps): Promise<Database> => {
+  if (securityOf(address) === 'open') {
+    log.warn('the store is reached in plain text over the network: add ?sslmode=verify-full to GATEWAY_STORE')
+  }
   const pool = new pg.Pool({
     connectionString: address,
     max: CONNECTIONS,

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import {
   chmodSync,
   chownSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -100,7 +101,30 @@ const reachable = (address: string) =>
     { what: 'Postgres', timeoutMs: 120_000 },
   )
 
-const startPrivate = async (): Promise<OwnPostgres> => {
+/** Has a server take no connection without TLS; what it is then started with. */
+const demandTls = (data: string, tls: ServerCertificate, as: ReturnType<typeof owner>): string[] => {
+  writeFileSync(join(data, 'pg_hba.conf'), 'hostssl all all 127.0.0.1/32 scram-sha-256\n')
+  const place = (name: string, from: string) => {
+    const path = join(data, name)
+    copyFileSync(from, path)
+    chmodSync(path, 0o600)
+    if (as !== undefined) chownSync(path, as.uid, as.gid)
+    return path
+  }
+  const [cert, key] = [place('server.crt', tls.cert), place('server.key', tls.key)]
+  return ['-c', 'ssl=on', '-c', `ssl_cert_file=${cert}`, '-c', `ssl_key_file=${key}`]
+}
+
+/** What a Postgres of a test shows of itself over TLS. */
+export interface ServerCertificate {
+  /** PEM files. */
+  readonly cert: string
+  readonly key: string
+  /** The authority that made them. */
+  readonly ca: string
+}
+
+const startPrivate = async (tls?: ServerCertificate): Promise<OwnPostgres> => {
   const bin = binaries()
   const as = owner()
   const root = tempDir()
@@ -112,7 +136,7 @@ const startPrivate = async (): Promise<OwnPostgres> => {
   writeFileSync(passwordFile, PASSWORD, { mode: 0o644 })
   if (as !== undefined) chownSync(data, as.uid, as.gid)
   const port = await freePort()
-  const address = `postgres://tester:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}/postgres`
+  const address = `postgres://tester:${encodeURIComponent(PASSWORD)}@127.0.0.1:${port}/postgres${tls === undefined ? '' : `?sslmode=verify-full&sslrootcert=${tls.ca}`}`
 
   const run = (program: string, args: readonly string[]) =>
     spawn(join(bin, program), [...args], { ...as, cwd: data, stdio: ['ignore', 'ignore', 'pipe'] })
@@ -135,10 +159,12 @@ const startPrivate = async (): Promise<OwnPostgres> => {
   const [code] = await once(initdb, 'close')
   if (code !== 0) throw new Error(`initdb ended with ${code}: ${complaint}`)
 
+  const tlsArgs = tls === undefined ? [] : demandTls(data, tls, as)
+
   let server: ReturnType<typeof run>
   const start = async () => {
     const args = ['-D', data, '-h', '127.0.0.1', '-p', String(port), '-k', data]
-    server = run('postgres', [...args, '-c', 'recovery_init_sync_method=syncfs'])
+    server = run('postgres', [...args, '-c', 'recovery_init_sync_method=syncfs', ...tlsArgs])
     server.stderr.resume()
     await reachable(address)
   }
@@ -187,3 +213,6 @@ export const startPostgres = async (): Promise<TestPostgres> => {
   if (!given) return startOwnPostgres()
   return { createDatabase: () => createOn(given), close: async () => undefined }
 }
+
+/** A private Postgres that takes no connection without TLS. */
+export const startTlsPostgres = (tls: ServerCertificate): Promise<TestPostgres> => startPrivate(tls)
