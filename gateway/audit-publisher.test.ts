@@ -2,11 +2,11 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { SentinelError } from '../runtime/errors.ts'
 import { silentLog } from '../runtime/log.ts'
+import type { AuditEntry } from '../schemas/audit.ts'
 import { until } from '../test/support/services.ts'
 import { tempDir } from '../test/support/temp.ts'
 import { type AuditPublisher, startAuditPublisher } from './audit-publisher.ts'
 import { createAudit } from './auth/audit.ts'
-import type { AuditEntry } from './store/audit.ts'
 import { openStore } from './store/open-store.ts'
 
 const DAY_MS = 86_400_000

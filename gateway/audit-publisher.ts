@@ -1,6 +1,7 @@
 import type { Log } from '../runtime/log.ts'
+import type { AuditEntry } from '../schemas/audit.ts'
 import { type Repeating, startRepeating } from './repeating.ts'
-import type { AuditEntry, AuditStore } from './store/audit.ts'
+import type { AuditStore } from './store/audit.ts'
 
 const BATCH = 200
 const DAY_MS = 86_400_000

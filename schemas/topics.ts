@@ -134,7 +134,7 @@ export const topicCatalogue = (config: SectionValues<typeof topicsConfig>) => {
       partitions: 1,
       config: kept(config.retentionMs),
       writtenBy: 'gateway',
-      readBy: 'SIEMs',
+      readBy: 'notification, SIEMs',
     }),
     deadLetters: topic('dead-letters', {
       key: 'original key',

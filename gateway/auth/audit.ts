@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Log } from '../../runtime/log.ts'
-import type { AuditEntry, AuditStore } from '../store/audit.ts'
+import type { AuditEntry } from '../../schemas/audit.ts'
+import type { AuditStore } from '../store/audit.ts'
 
 const TIME_DIGITS = 15
 const UNIQUE_BYTES = 6

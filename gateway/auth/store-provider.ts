@@ -39,7 +39,7 @@ export interface Lifetimes {
 }
 
 interface StoreProviderDeps {
-  readonly store: SessionStore & Pick<UserStore, 'findUserByName' | 'setPassword'>
+  readonly store: SessionStore & Pick<UserStore, 'findUserByName' | 'findUserById' | 'setPassword'>
   readonly logins: Logins
   readonly passwords: Pick<Passwords, 'hash'>
   readonly rules: PasswordRules
@@ -123,6 +123,19 @@ export const createStoreProvider = (deps: StoreProviderDeps): StoreProvider => {
       detail: { client, ...(user === undefined ? {} : { username: user.username }) },
     })
 
+  /** People are told of it (`pipelines/notifying`): one of the session's holders is a thief. */
+  const noteReuse = async ({ id, userId, address }: Session, source: Source) => {
+    const user = await store.findUserById(userId)
+    const username = user === undefined ? {} : { username: user.username }
+    await audit.note({
+      event: 'refresh',
+      outcome: 'reused',
+      subject: userId,
+      address: source.address,
+      detail: { client: source.client, sessionId: id, openedFrom: address, ...username },
+    })
+  }
+
   const refuse = async (event: string, { refused, because, user }: RefusedLogin, source: Source) => {
     await note(event, because, user, source)
     return { refused } satisfies Refusal
@@ -183,13 +196,7 @@ export const createStoreProvider = (deps: StoreProviderDeps): StoreProvider => {
             : tokensFor(rotation.session, opened.toString('utf8'))
         }
         case 'reused':
-          await audit.note({
-            event: 'refresh',
-            outcome: 'reused',
-            subject: rotation.session.userId,
-            address: source.address,
-            detail: { client: source.client, sessionId: rotation.session.id },
-          })
+          await noteReuse(rotation.session, source)
           return { refused: 'credentials' }
       }
     },

@@ -1,25 +1,6 @@
 import { z } from 'zod'
+import { type AuditEntry, auditDetail } from '../../schemas/audit.ts'
 import type { Database, SqlValue } from './database.ts'
-
-/** One security event: who did what to whom, from where, and what came of it. */
-export interface AuditEntry {
-  /** Ids sort by time. */
-  readonly id: string
-  /** In ms since 1970 (UTC). */
-  readonly at: number
-  /** What was tried, such as `login` or `user.update`. */
-  readonly event: string
-  /** `accepted`, or why it was not. */
-  readonly outcome: string
-  /** Id of the user or key who did it; null when nobody is known to have. */
-  readonly actor: string | null
-  /** Whom or what it was done to: a user's id or name, a key's id. */
-  readonly subject: string | null
-  /** Network address that it came from. */
-  readonly address: string | null
-  /** Further facts, none of them secret. */
-  readonly detail: Readonly<Record<string, string | number | boolean>>
-}
 
 /** Which entries are asked for; all of what is given must fit. */
 export interface AuditFilter {
@@ -43,8 +24,6 @@ export interface AuditStore {
   forgetAudit(before: number): Promise<void>
 }
 
-const detailOf = z.record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
-
 const entryRows = z.array(
   z
     .object({
@@ -57,7 +36,7 @@ const entryRows = z.array(
       address: z.string().nullable(),
       detail: z.string(),
     })
-    .transform((row): AuditEntry => ({ ...row, detail: detailOf.parse(JSON.parse(row.detail)) })),
+    .transform((row): AuditEntry => ({ ...row, detail: auditDetail.parse(JSON.parse(row.detail)) })),
 )
 
 const COLUMNS = 'id, at, event, outcome, actor, subject, address, detail'

@@ -14,6 +14,7 @@ import { topicCatalogue, type topicsConfig } from '../../schemas/topics.ts'
 import type { notifyConfig } from './config.ts'
 import { startNotifying } from './notifying.ts'
 import { sampleNotification } from './sample.ts'
+import { alertOfAudit } from './security-alert.ts'
 
 /** The settings that notification reads. */
 export interface NotifyConfig extends NotifierSettings {
@@ -31,26 +32,27 @@ interface NotifyDeps {
 }
 
 /**
- * Starts notification of `alerts`, at least once; nothing when no notifier is configured. Throws NS_CONFIG_INVALID,
+ * Starts notification of `alerts`, and of what in `audit` is one, at least once; nothing when no notifier is configured. Throws NS_CONFIG_INVALID,
  * NS_SCHEMA_INCOMPATIBLE, NS_TOPIC_MISSING, NS_SERVICE_UNREACHABLE.
  */
 export const startConfiguredNotifying = async ({ config, log, metrics }: NotifyDeps): Promise<Service[]> => {
   const notifiers = createNotifiers(config)
   if (notifiers.length === 0) return []
-  const { alerts } = topicCatalogue(config.topics)
+  const { alerts, audit } = topicCatalogue(config.topics)
   const codec = await createRegistry(config.registry).codec('Alert', alerts.name)
   const service = await startNotifying({
     config: config.notify,
     redis: config.redis,
     prefix: config.topics.prefix,
     notifiers,
-    decodeAlert: value => codec.decode(value),
+    decodeAlert: async (topic, value) =>
+      topic === audit.name ? alertOfAudit(value.toString('utf8')) : codec.decode(value),
     consume: onBatch =>
       consumeEach({
         kafka: createKafka({ config: config.kafka, log }),
         name: 'notify',
         group: `${config.topics.prefix}notify`,
-        topics: [alerts.name],
+        topics: [alerts.name, audit.name],
         log,
         onBatch,
       }),

@@ -18,8 +18,9 @@ export interface NotifyingDeps {
   /** Put before the keys of the queues: systems that share one Redis have prefixes of their own. */
   readonly prefix: string
   readonly notifiers: readonly Notifier[]
-  readonly decodeAlert: (value: Buffer) => Promise<Alert>
-  /** Starts to consume `alerts`, at least once: what `onBatch` has taken is committed when it resolves. */
+  /** The alert of a record; undefined where there is nothing that people could be told. */
+  readonly decodeAlert: (topic: string, value: Buffer) => Promise<Alert | undefined>
+  /** Starts to consume `alerts` and `audit`, at least once: what `onBatch` has taken is committed when it resolves. */
   readonly consume: (onBatch: (records: readonly InputRecord[]) => Promise<void>) => Promise<Service>
   readonly log: Log
   readonly metrics: Metrics
@@ -75,7 +76,8 @@ export const startNotifying = async (deps: NotifyingDeps): Promise<Service> => {
     const { topic, partition, offset, value, timestamp } = record
     if (value === null) return undefined
     try {
-      const notification = notificationOf(await deps.decodeAlert(value), config)
+      const alert = await deps.decodeAlert(topic, value)
+      const notification = alert === undefined ? undefined : notificationOf(alert, config)
       const isStale = now() - timestamp > config.maxAgeMs
       const decision = notification === undefined ? 'quiet' : isStale ? 'stale' : 'notified'
       metrics.alertsPassed.inc({ decision })

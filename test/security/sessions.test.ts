@@ -2,6 +2,10 @@ import { describe, expect, it } from '@jest/globals'
 import { CSRF_HEADER, REFRESH_COOKIE } from '../../gateway/routes/browser.ts'
 import type { Tokens } from '../../schemas/wire.ts'
 import { createTestApp, PASSWORD } from '../support/app.ts'
+import { createNotifyingSystem, WEBHOOK_SECRET } from '../support/notifying.ts'
+import { startReceiver } from '../support/receiver.ts'
+import { until } from '../support/services.ts'
+import { cleanUp } from '../support/stages.ts'
 
 const create = async () => {
   const made = await createTestApp()
@@ -42,6 +46,27 @@ describe('a session', () => {
     expect((await refresh(next.refreshToken)).statusCode).toBe(401)
     expect(await me(next.accessToken)).toBe(401)
     expect(await store.listAudit({ event: 'refresh', limit: 9 })).toMatchObject([{ outcome: 'reused' }])
+  })
+
+  it('36: that ends so is an alert: people are told whose it was, and from where it came again', async () => {
+    const { logIn, refresh, advance, store } = await create()
+    const { refreshToken } = await logIn('viewer')
+    await refresh(refreshToken)
+    advance(10_000)
+    await refresh(refreshToken)
+
+    const hook = await startReceiver()
+    cleanUp(() => hook.close())
+    const system = await createNotifyingSystem()
+    await system.start({ NOTIFY_WEBHOOKS: `${hook.url} ${WEBHOOK_SECRET}` })
+    const entries = (await store.unpublishedAudit(100)).map(entry => ({ ...entry, at: Date.now() }))
+    expect(entries.length).toBeGreaterThan(1)
+    await system.audit(...entries)
+    await until(() => hook.requests.length > 0)
+    const told = hook.requests.map(({ body }) => JSON.parse(body) as object)
+    expect(told).toMatchObject([{ type: 'alert.opened', data: { severity: 'high', entity: 'user:viewer' } }])
+    expect(JSON.stringify(told)).toContain('from 127.0.0.1')
+    expect(JSON.stringify(told)).not.toContain(refreshToken)
   })
 
   it('37: goes on when two tabs refresh with the same token within seconds, in one chain', async () => {

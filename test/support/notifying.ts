@@ -11,6 +11,7 @@ import { loadConfig } from '../../runtime/config.ts'
 import type { Service } from '../../runtime/lifecycle.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { createMetrics, type Metrics } from '../../runtime/metrics.ts'
+import type { AuditEntry } from '../../schemas/audit.ts'
 import type { Alert } from '../../schemas/generated.ts'
 import { topicCatalogue, topicsConfig } from '../../schemas/topics.ts'
 import { services, unique } from './services.ts'
@@ -34,6 +35,8 @@ export interface NotifyingSystem {
   readonly prefix: string
   /** Writes records of alerts, each opened just now unless told otherwise. */
   alert(...alerts: readonly Partial<Alert>[]): Promise<void>
+  /** Writes entries of the audit log, as a gateway publishes them. */
+  audit(...entries: readonly AuditEntry[]): Promise<void>
   /** Writes anything to the topic of alerts. */
   write(value: Buffer, timestamp?: number): Promise<void>
   /** Starts notification until the test ends; `env` are settings. */
@@ -55,7 +58,7 @@ export const createNotifyingSystem = async (prefix = `${unique('notify')}.`): Pr
   }
   const config = loadConfig(SECTIONS, base)
   await prepareTopics({ config, log: silentLog(), apply: false })
-  const { alerts: topic } = topicCatalogue(config.topics)
+  const { alerts: topic, audit } = topicCatalogue(config.topics)
   const codec = await createRegistry(config.registry).codec('Alert', topic.name)
   const producer = await createBatchProducer({ kafka: testKafka() })
   cleanUp(() => producer.close())
@@ -68,6 +71,15 @@ export const createNotifyingSystem = async (prefix = `${unique('notify')}.`): Pr
         .map(alert => ({ key: alert.id, value: codec.encode(alert), timestamp: alert.updatedAt }))
       await producer.send(topic.name, records)
     },
+    audit: (...entries) =>
+      producer.send(
+        audit.name,
+        entries.map(entry => ({
+          key: entry.id,
+          value: Buffer.from(JSON.stringify(entry)),
+          timestamp: entry.at,
+        })),
+      ),
     write: (value, timestamp = Date.now()) => producer.send(topic.name, [{ key: 'x', value, timestamp }]),
     start: async env => {
       const metrics = createMetrics()
