@@ -116,6 +116,26 @@ export const gatewayConfig = section('gateway', {
     int(1, 1_000_000).default(20_000),
     'Open WebSockets of one gateway; one more is refused with 503.',
   ),
+  maxSocketsPerUser: setting(
+    'GATEWAY_MAX_SOCKETS_PER_USER',
+    int(1, 1_000_000).default(2_000),
+    'Open WebSockets of one user, or API key, on one gateway; one more is refused with 429.',
+  ),
+  maxSocketsPerAddress: setting(
+    'GATEWAY_MAX_SOCKETS_PER_ADDRESS',
+    int(1, 1_000_000).default(5_000),
+    'Open WebSockets from one address, or IPv6 network of 64 bits, on one gateway; one more is refused with 429.',
+  ),
+  upgradesPerSecond: setting(
+    'GATEWAY_UPGRADES_PER_SECOND',
+    int(1, 1_000_000).default(2_000),
+    'WebSockets that may be asked for in a second, all clients together; beyond it they get 503.',
+  ),
+  upgradesPerSecondPerAddress: setting(
+    'GATEWAY_UPGRADES_PER_SECOND_PER_ADDRESS',
+    int(1, 1_000_000).default(500),
+    'The same from one address; beyond it they get 429.',
+  ),
   queueBytes: setting(
     'GATEWAY_QUEUE_BYTES',
     int(65_536, 1_073_741_824).default(4_194_304),

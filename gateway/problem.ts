@@ -20,8 +20,16 @@ export const problem = (status: number, detail?: string): Problem => ({
   ...(detail === undefined ? {} : { detail }),
 })
 
-/** Answers a request that is not, or not yet, in the hands of the HTTP application, and ends its connection. */
-export const endWithProblem = (socket: Duplex, status: number, detail?: string): void => {
+/**
+ * Answers a request that is not, or not yet, in the hands of the HTTP application, and ends its connection. `retryAfterS` is
+ * when to try again, in s.
+ */
+export const endWithProblem = (
+  socket: Duplex,
+  status: number,
+  detail?: string,
+  retryAfterS?: number,
+): void => {
   const body = JSON.stringify(problem(status, detail))
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
@@ -31,6 +39,7 @@ export const endWithProblem = (socket: Duplex, status: number, detail?: string):
     'Cache-Control: no-store',
     'X-Content-Type-Options: nosniff',
     ...(status === 401 ? ['WWW-Authenticate: Bearer'] : []),
+    ...(retryAfterS === undefined ? [] : [`Retry-After: ${retryAfterS}`]),
   ]
   socket.once('finish', () => socket.destroy())
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)

@@ -298,6 +298,14 @@ export const createMetrics = (options: { readonly defaults?: boolean } = {}) => 
       labelNames: ['status'] as const,
       registers,
     }),
+    limited: new Counter({
+      name: 'netsentinel_gateway_limited_total',
+      help:
+        'What clients were refused for being too many or too fast, by limit: sockets, user-sockets, address-sockets, ' +
+        'upgrades, address-upgrades.',
+      labelNames: ['limit'] as const,
+      registers,
+    }),
     malformedBroadcasts: new Counter({
       name: 'netsentinel_gateway_malformed_broadcasts_total',
       help: 'Messages from Redis that did not fit the wire schema and were dropped.',

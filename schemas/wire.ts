@@ -207,6 +207,9 @@ const notice = z.discriminatedUnion('type', [
     .strictObject({ type: z.literal('refreshed'), expiresAt: z.int(), id: z.string().optional() })
     .describe('The socket lives until `expiresAt`, in ms since 1970 (UTC).'),
   z
+    .strictObject({ type: z.literal('going-away'), reconnectAfterMs: whole })
+    .describe('The gateway shuts down, and closes the socket. Wait so long, in ms, before you open another.'),
+  z
     .strictObject({
       type: z.literal('dropped'),
       channel: z.enum(CHANNELS),

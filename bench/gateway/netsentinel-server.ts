@@ -23,6 +23,11 @@ const gateway = await startGateway({
       { gateway: gatewayConfig },
       {
         GATEWAY_PORT: '0',
+        // All of them are one user's, from one address.
+        GATEWAY_MAX_SOCKETS_PER_USER: '20000',
+        GATEWAY_MAX_SOCKETS_PER_ADDRESS: '20000',
+        GATEWAY_UPGRADES_PER_SECOND: '20000',
+        GATEWAY_UPGRADES_PER_SECOND_PER_ADDRESS: '20000',
         BOOTSTRAP_ADMIN_PASSWORD: 'correct horse battery',
         ACCESS_TOKEN_TTL_S: '3600',
       },

@@ -178,7 +178,7 @@ export const connectClient = async (options: ClientOptions): Promise<Client> => 
   /** Throws what makes reconnecting pointless. */
   const judge = ({ code, status, reason }: Ended) => {
     if (status === 401 || code === CLOSE.expired) login.expire()
-    const isRefused = status !== undefined && status !== 401 && status < 500
+    const isRefused = status !== undefined && status !== 401 && status !== 429 && status < 500
     if (isRefused || code >= FIRST_TERMINAL_CODE) {
       throw new SentinelError('NS_LOGIN_REFUSED', `the gateway closed the socket (${code}): ${reason}`)
     }

@@ -66,6 +66,8 @@ export interface Session {
   tick(): void
   /** Closes the socket; does nothing when it is closed or closing. */
   close(code: CloseCode): void
+  /** Tells the client that the gateway goes away and how long to wait before it comes back, in ms, and closes the socket. */
+  sendAway(reconnectAfterMs: number): void
   /** The socket is gone. */
   closed(): void
 }
@@ -256,6 +258,10 @@ export const createSession = ({ auth, socket, hub, feed, limits, now, ...deps }:
       socket.ping()
     },
     close,
+    sendAway: reconnectAfterMs => {
+      reply({ type: 'going-away', reconnectAfterMs })
+      close(CLOSE.goingAway)
+    },
     closed: () => {
       if (isOpen) leave()
     },

@@ -10,18 +10,27 @@ import { endWithProblem } from '../problem.ts'
 import { createAcceptor, type Receiver } from './acceptor.ts'
 import type { Feed } from './feed.ts'
 import type { Hub } from './hub.ts'
+import { type Beyond, createSocketGate, isBeyond, type SocketLimits } from './limits.ts'
 import type { Flusher } from './outbox.ts'
+import { createPeerOf } from './peer.ts'
 import type { Recovery } from './recovery.ts'
 import { createSession, type Session, type SessionLimits, type SessionSocket } from './session.ts'
-import { checkHandshake, judgeUpgrade } from './upgrade.ts'
+import { checkHandshake, judgeUpgrade, type UpgradeRefusal } from './upgrade.ts'
 
 /** How often every session looks at the clock, in ms. */
 const TICK_MS = 500
 
+/** Sockets that are closed in one turn of the event loop when the gateway shuts down. */
+const SLICE = 100
+/** Within this time at least the clients of a gateway that shuts down come back, in ms. */
+const MIN_SPREAD_MS = 1_000
+
+const SHUTTING_DOWN: UpgradeRefusal = { status: 503, detail: 'the gateway shuts down', retryAfterS: 1 }
+
 /** Settings of the sockets. */
-export interface SocketSettings extends SessionLimits {
+export interface SocketSettings extends SessionLimits, SocketLimits {
   readonly origins: readonly string[]
-  readonly maxSockets: number
+  readonly trustedProxies: readonly string[]
   /** How long a client has to answer a close, in ms; then its connection is cut. */
   readonly closeTimeoutMs: number
 }
@@ -53,7 +62,8 @@ export interface Sockets {
 export const createSockets = (deps: SocketsDeps): Sockets => {
   const { server, hub, settings, log, metrics } = deps
   const sessions = new Set<Session>()
-  let pending = 0
+  const gate = createSocketGate(settings, deps.now)
+  const peerOf = createPeerOf(settings.trustedProxies)
   let isClosing = false
   const emptied = Promise.withResolvers<void>()
   const acceptor = createAcceptor(deps)
@@ -91,23 +101,35 @@ export const createSockets = (deps: SocketsDeps): Sockets => {
   }
 
   const upgrade = async (request: IncomingMessage, stream: Duplex, head: Buffer) => {
-    if (isClosing || sessions.size + pending >= settings.maxSockets) {
-      return endWithProblem(stream, 503, 'the gateway takes no more sockets')
+    const turnAway = (refusal: UpgradeRefusal) => {
+      metrics.upgradesRefused.inc({ status: String(refusal.status) })
+      endWithProblem(stream, refusal.status, refusal.detail, refusal.retryAfterS)
     }
-    pending += 1
-    try {
-      const verdict =
-        checkHandshake(request) ?? (await judgeUpgrade(request, { ...deps, origins: settings.origins }))
-      if ('status' in verdict) {
-        metrics.upgradesRefused.inc({ status: String(verdict.status) })
-        return endWithProblem(stream, verdict.status, verdict.detail)
-      }
-      if (isClosing) return endWithProblem(stream, 503, 'the gateway shuts down')
-      if (!stream.destroyed) {
-        acceptor.accept(request, stream, head, socket => open(socket, verdict.principal))
-      }
-    } finally {
-      pending -= 1
+    const turnAwayBeyond = (beyond: Beyond) => {
+      metrics.limited.inc({ limit: beyond.limit })
+      turnAway(beyond)
+    }
+    if (isClosing) return turnAway(SHUTTING_DOWN)
+    const place = gate.enter(peerOf(request.socket.remoteAddress, request))
+    if (isBeyond(place)) return turnAwayBeyond(place)
+    stream.once('close', place.leave)
+    const verdict =
+      checkHandshake(request) ?? (await judgeUpgrade(request, { ...deps, origins: settings.origins }))
+    if ('status' in verdict) return turnAway(verdict)
+    if (isClosing) return turnAway(SHUTTING_DOWN)
+    if (stream.destroyed) return
+    const beyond = place.ofUser(verdict.principal.userId)
+    if (beyond !== undefined) return turnAwayBeyond(beyond)
+    acceptor.accept(request, stream, head, socket => open(socket, verdict.principal))
+  }
+
+  /** Tells every client to go, and when to come back: other gateways take only so many at a time. */
+  const sendAway = async () => {
+    const leaving = [...sessions]
+    const spreadMs = Math.max(MIN_SPREAD_MS, (leaving.length / settings.upgradesPerSecond) * 2_000)
+    for (const [index, session] of leaving.entries()) {
+      session.sendAway(Math.round(((index + Math.random()) / leaving.length) * spreadMs))
+      if (index % SLICE === SLICE - 1) await new Promise(resolve => setImmediate(resolve))
     }
   }
 
@@ -141,7 +163,7 @@ export const createSockets = (deps: SocketsDeps): Sockets => {
       if (!isClosing) {
         isClosing = true
         clearInterval(timer)
-        for (const session of sessions) session.close(CLOSE.goingAway)
+        await sendAway()
         if (sessions.size === 0) emptied.resolve()
       }
       await emptied.promise

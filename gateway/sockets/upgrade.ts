@@ -16,8 +16,10 @@ export interface UpgradeRequest {
 
 /** Why a request is not upgraded: an HTTP status, and words that give away nothing. */
 export interface UpgradeRefusal {
-  readonly status: 400 | 401 | 403 | 404 | 405 | 503
+  readonly status: 400 | 401 | 403 | 404 | 405 | 429 | 503
   readonly detail: string
+  /** When to try again, in s. */
+  readonly retryAfterS?: number
 }
 
 /** What came of judging a request. */

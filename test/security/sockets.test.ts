@@ -169,6 +169,26 @@ describe('an upgrade', () => {
     expect(await upgrade(headers)).toBe(503)
     await socket.close()
   })
+
+  it.each([
+    ['sockets that a user may have', 'GATEWAY_MAX_SOCKETS_PER_USER', '1', 'user-sockets', '10'],
+    ['sockets that an address may have', 'GATEWAY_MAX_SOCKETS_PER_ADDRESS', '1', 'address-sockets', '10'],
+    ['upgrades of an address', 'GATEWAY_UPGRADES_PER_SECOND_PER_ADDRESS', '1', 'address-upgrades', '1'],
+    ['upgrades of all', 'GATEWAY_UPGRADES_PER_SECOND', '1', 'upgrades', '1'],
+  ])(
+    '50: beyond the %s is refused, and told when to come back',
+    async (_name, setting, value, limit, after) => {
+      const time = Date.now()
+      const { headers, url, metrics } = await start({ env: { [setting]: value }, now: () => time })
+      await openForeignSocket(url, { headers })
+      const refused = await tryUpgrade(url, headers)
+      expect([refused.status, refused.headers['retry-after']]).toEqual([
+        limit === 'upgrades' ? 503 : 429,
+        after,
+      ])
+      expect((await metrics.limited.get()).values).toMatchObject([{ labels: { limit }, value: 1 }])
+    },
+  )
 })
 
 describe('a socket', () => {
@@ -267,6 +287,9 @@ describe('a socket', () => {
     const socket = await openForeignSocket(url, { headers })
     await gateway.close()
     expect(await socket.closed).toBe(4001)
+    const [goingAway] = socket.messages as { type: string; reconnectAfterMs: number }[]
+    expect(goingAway).toEqual({ type: 'going-away', reconnectAfterMs: expect.any(Number) })
+    expect(goingAway?.reconnectAfterMs).toBeLessThanOrEqual(1_000)
   })
 })
 
