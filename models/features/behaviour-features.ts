@@ -1,7 +1,7 @@
 import type { Behaviour } from '../../schemas/generated.ts'
 import type { Observation } from '../detector.ts'
 import { contactOf, targetOf } from './contacts.ts'
-import { setText } from './distinct.ts'
+import { placeOf, setText } from './distinct.ts'
 import { ABSENT, type Feature, flag } from './feature.ts'
 import { DAY_HALF_LIFE_MS, decay, FAST_HALF_LIFE_MS, SLOW_HALF_LIFE_MS } from './state.ts'
 import { logOfCount } from './text.ts'
@@ -59,7 +59,7 @@ const remaining = (count: number, left: number): number => (count > 0 ? Math.log
 
 /** 0 when the entity has it in its set, 1 when it is new for it, absent when the event has none. */
 const isNew = <T>(set: readonly T[], member: T | null): number =>
-  member === null ? ABSENT : flag(set.lastIndexOf(member) < 0)
+  member === null ? ABSENT : flag(placeOf(set, member) < 0)
 
 const isNewText = (set: readonly string[], text: string | null): number =>
   text === null ? ABSENT : isNew(set, setText(text))

@@ -14,12 +14,19 @@ export const setText = (text: string): string => {
   return Buffer.from(text.slice(0, TEXT_LIMIT).toWellFormed()).toString()
 }
 
-/** The set with a member as its latest, the oldest one left out above {@link SET_LIMIT}; the set itself when that is no change. */
-export const withMember = <T>(set: readonly T[], member: T | null): readonly T[] => {
-  if (member === null) return set
+/** Where a set holds a member, -1 when it does not. Most likely it is the latest one, or has been here not long ago. */
+export const placeOf = <T>(set: readonly T[], member: T): number => {
+  let at = set.length - 1
+  while (at >= 0 && set[at] !== member) at--
+  return at
+}
+
+/**
+ * The set with a member as its latest, the oldest one left out above {@link SET_LIMIT}; the set itself when that is no
+ * change. The member is at `at`, as {@link placeOf} says.
+ */
+export const withMember = <T>(set: readonly T[], member: T, at: number): readonly T[] => {
   const last = set.length - 1
-  // Most likely it is the latest one, or has been here not long ago.
-  const at = set.lastIndexOf(member)
   if (at >= 0 && at === last) return set
   const next = at < 0 && set.length >= SET_LIMIT ? set.slice(set.length - SET_LIMIT + 1) : set.slice()
   if (at < 0) {

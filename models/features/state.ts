@@ -1,6 +1,6 @@
 import type { Behaviour } from '../../schemas/generated.ts'
 import { contactOf, targetOf, withContact } from './contacts.ts'
-import { setText, withMember } from './distinct.ts'
+import { placeOf, setText, withMember } from './distinct.ts'
 import type { JudgedEvent } from './event-fields.ts'
 
 /** Half-life of the fast counters, in ms: what the entity does now. */
@@ -57,8 +57,12 @@ const EMPTY: Omit<Behaviour, 'firstTime' | 'lastTime'> = {
 const bytesOf = ({ bytesIn, bytesOut }: JudgedEvent): number =>
   Math.max(0, bytesIn ?? 0) + Math.max(0, bytesOut ?? 0)
 
-const isNew = <T>(set: readonly T[], member: T | null): number =>
-  member === null || set.lastIndexOf(member) >= 0 ? 0 : 1
+/** Where a set holds what an event has, -1 where that is new to it; an event that has nothing brings nothing new. */
+const placeIn = <T>(set: readonly T[], member: T | null): number =>
+  member === null ? set.length : placeOf(set, member)
+
+const withMaybe = <T>(set: readonly T[], member: T | null, at: number): readonly T[] =>
+  member === null ? set : withMember(set, member, at)
 
 /** Weight of the latest gap in the mean of gaps and in their spread. */
 const LATEST_GAP = 1 / 8
@@ -105,9 +109,14 @@ export const advance = (before: Behaviour | null, event: JudgedEvent): Behaviour
   const user = event.user === null ? null : setText(event.user)
   const failed = event.outcome === 'failure' ? 1 : 0
   const failedLogin = isFailedLogin(event) ? 1 : 0
-  const newPort = isNew(past.ports, event.dstPort)
-  const newHost = isNew(past.hosts, host)
-  const newUser = isNew(past.users, user)
+  const type = setText(event.type)
+  const port = event.dstPort
+  const portAt = placeIn(past.ports, port)
+  const hostAt = placeIn(past.hosts, host)
+  const userAt = placeIn(past.users, user)
+  const newPort = portAt < 0 ? 1 : 0
+  const newHost = hostAt < 0 ? 1 : 0
+  const newUser = userAt < 0 ? 1 : 0
   const bytes = bytesOf(event)
   const gaps = before === null || elapsed < 0 || wrong ? past : withGap(past, sinceMs)
   const { fround } = Math
@@ -118,10 +127,10 @@ export const advance = (before: Behaviour | null, event: JudgedEvent): Behaviour
     failures: past.failures * fast + weight * failed,
     eventsSlow: past.eventsSlow * slow + weightSlow,
     failuresSlow: past.failuresSlow * slow + weightSlow * failed,
-    ports: withMember(past.ports, event.dstPort),
-    hosts: withMember(past.hosts, host),
-    users: withMember(past.users, user),
-    types: withMember(past.types, setText(event.type)),
+    ports: withMaybe(past.ports, port, portAt),
+    hosts: withMaybe(past.hosts, host, hostAt),
+    users: withMaybe(past.users, user, userAt),
+    types: withMember(past.types, type, placeOf(past.types, type)),
     behind: wrong ? 0 : behind,
     // Only what keeps windows knows which rows to keep: see recent.ts.
     recent: null,
