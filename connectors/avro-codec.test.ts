@@ -6,6 +6,7 @@ import { loadSchema } from '../schemas/avro.ts'
 import type { Event } from '../schemas/generated.ts'
 import { anyEvent, makeEvent } from '../test/support/events.ts'
 import { type AvroType, createCodec, isFramed } from './avro-codec.ts'
+import { writeEvent } from './sources/write-event.ts'
 
 const typeOf = (schema: unknown) => avro.Type.forSchema(schema as Schema) as unknown as AvroType
 
@@ -119,5 +120,47 @@ describe('a selection of fields', () => {
     await some.decode(bytes)
     expect(() => some.decodeKnown(bytes.subarray(0, -1))).toThrow('truncated buffer')
     expect(() => some.decodeKnown(Buffer.concat([bytes, Buffer.of(1)]))).toThrow('trailing data')
+  })
+})
+
+describe('the writer of events', () => {
+  const { codec } = codecOf()
+  const write = codec.encoder(writeEvent)
+
+  it('writes what the library writes, and what it gave stays as it is', () => {
+    const long = makeEvent({
+      original: `{"a":"${'é'.repeat(40_000)}"}`,
+      durationMs: 1.5,
+      bytesIn: 2 ** 53 - 2,
+      bytesOut: 2 - 2 ** 53,
+      sourceSeverity: -(2 ** 31),
+      srcPort: 65_535,
+      user: 'x'.repeat(63),
+      command: 'x'.repeat(64),
+      techniques: [],
+    })
+    fc.assert(
+      fc.property(fc.array(fc.oneof(anyEvent(), fc.constant(long)), { minLength: 1 }), events => {
+        const written = events.map(write)
+        expect(written.map(each => each.toString('hex'))).toEqual(
+          events.map(event => codec.encode(event).toString('hex')),
+        )
+      }),
+    )
+  })
+
+  it.each([
+    ['id', null],
+    ['time', 1.5],
+    ['time', 2 ** 53],
+    ['clockSkew', 1],
+    ['outcome', 'maybe'],
+    ['srcPort', 2 ** 31],
+    ['user', 5],
+    ['durationMs', '1'],
+    ['techniques', [null]],
+  ])('refuses an event whose %s is %p', (field, value) => {
+    expect(() => write({ ...makeEvent(), [field]: value })).toThrow(/Event does not fit its schema: /)
+    expect(write(makeEvent()).equals(codec.encode(makeEvent()))).toBe(true)
   })
 })

@@ -1,6 +1,7 @@
 import avro, { type Schema } from 'avsc'
 import { messageOf, SentinelError } from '../runtime/errors.ts'
 import { AvroReader } from '../schemas/avro-reader.ts'
+import { AvroWriter } from '../schemas/avro-writer.ts'
 
 /** Turns values of one topic, framed by the registry (magic byte 0, schema id, Avro), into what they stand for. */
 export interface Decoder<T> {
@@ -19,6 +20,8 @@ export interface Codec<T> extends Decoder<T> {
   readonly schemaId: number
   /** Throws NS_INTERNAL when the value does not fit the schema: a defect of ours. */
   encode(value: T): Buffer
+  /** `encode` by a writer of the same schema, with a fraction of the library's own work. Throws NS_INTERNAL. */
+  encoder(write: (value: T, to: AvroWriter) => void): (value: T) => Buffer
   /**
    * A decoder of some fields only; the others are skipped over, which is most of the work saved. Of values that were
    * written with the present schema `read`, if it is given, reads them, with a fraction of the library's own work.
@@ -157,6 +160,9 @@ export const createCodec = <T>(deps: CodecDeps): Codec<T> => {
     }
   }
 
+  const misfit = (cause: unknown) =>
+    new SentinelError('NS_INTERNAL', `${name} does not fit its schema: ${messageOf(cause)}`, { cause })
+
   return {
     ...createDecoder<T>(deps, {
       id: schemaId,
@@ -168,9 +174,22 @@ export const createCodec = <T>(deps: CodecDeps): Codec<T> => {
         const end = write(value)
         return Buffer.from(scratch.subarray(0, end))
       } catch (cause) {
-        throw new SentinelError('NS_INTERNAL', `${name} does not fit its schema: ${messageOf(cause)}`, {
-          cause,
-        })
+        throw misfit(cause)
+      }
+    },
+    encoder: writeValue => {
+      const writer = new AvroWriter()
+      return value => {
+        try {
+          writer.begin(HEADER_BYTES)
+          writeValue(value, writer)
+          const framed = writer.end()
+          framed[0] = 0
+          framed.writeInt32BE(schemaId, 1)
+          return framed
+        } catch (cause) {
+          throw misfit(cause)
+        }
       }
     },
     select: (fields, read) =>

@@ -4,6 +4,7 @@ import { runStage } from '../../connectors/kafka/run-stage.ts'
 import { createRegistry, type registryConfig } from '../../connectors/registry.ts'
 import type { sourcesConfig } from '../../connectors/sources/config.ts'
 import { createNormalise } from '../../connectors/sources/normalise.ts'
+import { writeEvent } from '../../connectors/sources/write-event.ts'
 import type { Command } from '../../runtime/command.ts'
 import type { SectionValues } from '../../runtime/config.ts'
 import type { Service } from '../../runtime/lifecycle.ts'
@@ -38,7 +39,7 @@ export const startIngest = async ({ config, log, metrics }: IngestDeps): Promise
     group: `${config.topics.prefix}ingest`,
     topics: { rawEvents: topics.rawEvents.name, events: topics.events.name },
     normalise: createNormalise(config.sources),
-    encodeEvent: event => events.encode(event),
+    encodeEvent: events.encoder(writeEvent),
     decodeFramed: bytes => registry.decodeAny(bytes),
     deadLetter: (record, error) =>
       deadLetter({ topic: topics.deadLetters.name, stage: 'ingest', record, error }),

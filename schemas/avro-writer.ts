@@ -1,0 +1,138 @@
+/** Bytes of a text that takes one byte for its length. */
+const SHORT = 63
+
+/** Bytes that values are written into one behind the other, before there is a new buffer. */
+const BUFFER_BYTES = 64 * 1024
+
+const LARGEST_LONG = 9_007_199_254_740_990
+
+/**
+ * Writes Avro values one after the other. Made for one user at a time: `begin` before each value, `end` behind it. Throws
+ * an Error that says what does not fit.
+ */
+export class AvroWriter {
+  private bytes: Buffer = Buffer.alloc(0)
+  private start = 0
+  private at = 0
+
+  /** Leaves room for `head` bytes in front of the value. */
+  begin(head: number): void {
+    this.start = this.at
+    this.reserve(head)
+    this.at += head
+  }
+
+  /** The value with its head, in bytes that stay as they are. */
+  end(): Buffer {
+    return this.bytes.subarray(this.start, this.at)
+  }
+
+  boolean(value: boolean): void {
+    if (typeof value !== 'boolean') throw misfit('boolean', value)
+    this.byte(value ? 1 : 0)
+  }
+
+  int(value: number): void {
+    if (value !== (value | 0)) throw misfit('int', value)
+    this.long(value)
+  }
+
+  long(value: number): void {
+    if (!Number.isInteger(value) || Math.abs(value) > LARGEST_LONG) throw misfit('long', value)
+    this.reserve(10)
+    let rest = value >= 0 ? value * 2 : -value * 2 - 1
+    while (rest > 0x7f) {
+      this.bytes[this.at++] = (rest % 0x80) | 0x80
+      rest = Math.floor(rest / 0x80)
+    }
+    this.bytes[this.at++] = rest
+  }
+
+  double(value: number): void {
+    if (typeof value !== 'number') throw misfit('double', value)
+    this.reserve(8)
+    this.bytes.writeDoubleLE(value, this.at)
+    this.at += 8
+  }
+
+  text(value: string): void {
+    if (typeof value !== 'string') throw misfit('string', value)
+    if (value.length <= SHORT && this.shortText(value)) return
+    const length = Buffer.byteLength(value)
+    this.long(length)
+    this.reserve(length)
+    this.bytes.write(value, this.at, length, 'utf8')
+    this.at += length
+  }
+
+  textOrNull(value: string | null): void {
+    if (this.presence(value)) this.text(value)
+  }
+
+  intOrNull(value: number | null): void {
+    if (this.presence(value)) this.int(value)
+  }
+
+  longOrNull(value: number | null): void {
+    if (this.presence(value)) this.long(value)
+  }
+
+  doubleOrNull(value: number | null): void {
+    if (this.presence(value)) this.double(value)
+  }
+
+  /** One of the symbols of an enum. */
+  symbol<S extends string>(value: S, symbols: readonly S[]): void {
+    const index = symbols.indexOf(value)
+    if (index < 0) throw misfit('enum', value)
+    this.long(index)
+  }
+
+  texts(values: readonly string[]): void {
+    if (values.length > 0) {
+      this.long(values.length)
+      for (const value of values) this.text(value)
+    }
+    this.byte(0)
+  }
+
+  private byte(value: number): void {
+    this.reserve(1)
+    this.bytes[this.at++] = value
+  }
+
+  /** The branch of a union of null and one other type. */
+  private presence<T>(value: T | null): value is T {
+    this.byte(value === null ? 0 : 2)
+    return value !== null
+  }
+
+  /** Whether it is ASCII, and was written: nearly every text is short. */
+  private shortText(value: string): boolean {
+    const { length } = value
+    this.reserve(1 + length)
+    const { bytes, at } = this
+    for (let i = 0; i < length; i++) {
+      const code = value.charCodeAt(i)
+      if (code >= 0x80) return false
+      bytes[at + 1 + i] = code
+    }
+    bytes[at] = 2 * length
+    this.at = at + 1 + length
+    return true
+  }
+
+  /** Makes room; what is written of the present value moves to the new buffer. */
+  private reserve(more: number): void {
+    if (this.at + more <= this.bytes.length) return
+    const written = this.bytes.subarray(this.start, this.at)
+    const bytes = Buffer.allocUnsafeSlow(Math.max(BUFFER_BYTES, 2 * (written.length + more)))
+    written.copy(bytes)
+    this.bytes = bytes
+    this.start = 0
+    this.at = written.length
+  }
+}
+
+const misfit = (type: string, value: unknown): Error =>
+  new Error(`${value === null ? 'null' : typeof value} where there must be ${type}`)
