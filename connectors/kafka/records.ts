@@ -94,19 +94,20 @@ const toKafkaHeaders = (headers: Headers): IHeaders =>
 /** A record that is written; without a timestamp the clock of this machine stamps it. */
 export type NewRecord = Omit<OutputRecord, 'topic' | 'timestamp' | 'cause'> & { readonly timestamp?: number }
 
-const toMessage = ({ key, value, partition, timestamp, headers }: NewRecord): Message => ({
-  key,
-  value,
-  ...(partition === undefined ? {} : { partition }),
-  ...(timestamp === undefined ? {} : { timestamp: String(timestamp) }),
-  ...(headers === undefined ? {} : { headers: toKafkaHeaders(headers) }),
-})
+const toMessage = ({ key, value, partition, timestamp, headers }: NewRecord): Message => {
+  const message: Message = { key, value }
+  if (partition !== undefined) message.partition = partition
+  if (timestamp !== undefined) message.timestamp = String(timestamp)
+  if (headers !== undefined) message.headers = toKafkaHeaders(headers)
+  return message
+}
 
 const lengthOf = (bytes: Buffer | string | null): number => (bytes === null ? 0 : Buffer.byteLength(bytes))
 
 /** Bytes of a record's key, value and headers. */
-export const contentBytes = ({ key, value, headers = NO_HEADERS }: NewRecord): number => {
+export const contentBytes = ({ key, value, headers }: NewRecord): number => {
   let size = lengthOf(key) + lengthOf(value)
+  if (headers === undefined) return size
   for (const [name, each] of Object.entries(headers)) {
     const values = typeof each === 'string' || Buffer.isBuffer(each) ? [each] : each
     for (const one of values) size += HEADER_FRAMING_BYTES + Buffer.byteLength(name) + lengthOf(one)

@@ -1,7 +1,21 @@
 /** Digits enough for a whole number above 2^53, about 9.007e15; those after a decimal point do not count. */
 const LONG_DIGITS = /(?<![\d.])(?:9\d{15}|\d{17})/
-/** What nearly no text holds, told faster. */
-const MANY_DIGITS = /\d{16}/
+const MANY = 16
+
+const isDigit = (code: number) => code >= 48 && code <= 57
+
+/** Whether so many digits follow each other, which nearly no text holds: one of them would be at one of these places. */
+const hasManyDigits = (json: string): boolean => {
+  for (let at = MANY - 1; at < json.length; at += MANY) {
+    if (!isDigit(json.charCodeAt(at))) continue
+    let from = at
+    while (isDigit(json.charCodeAt(from - 1))) from--
+    let to = at + 1
+    while (isDigit(json.charCodeAt(to))) to++
+    if (to - from >= MANY) return true
+  }
+  return false
+}
 
 type Reviver = (key: string, value: unknown, context: { readonly source?: string }) => unknown
 
@@ -17,7 +31,7 @@ const exact: Reviver = (_key, value, context) =>
  * ns, ids of 64 bits). Throws SyntaxError, or RangeError when such a text nests too deeply.
  */
 export const parseExact = (json: string): unknown =>
-  MANY_DIGITS.test(json) && LONG_DIGITS.test(json)
+  hasManyDigits(json) && LONG_DIGITS.test(json)
     ? JSON.parse(json, exact as Parameters<typeof JSON.parse>[1])
     : JSON.parse(json)
 

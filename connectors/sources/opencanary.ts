@@ -15,16 +15,6 @@ const insideBytes = (value: unknown): string | null => {
   return text(/^b(['"])([\s\S]*)\1$/.exec(written)?.[2] ?? (written === 'b' ? null : written))
 }
 
-/** Fields of HTTP, FTP, SSH, telnet, proxy, MySQL, MSSQL, RDP and the like: the names mean the same everywhere. */
-const common = (data: JsonObject): Detail => ({
-  user: firstText(data['USERNAME'], data['UserName'], data['USER'], data['username']),
-  secret: firstText(data['PASSWORD'], data['Password'], data['VNC Password']),
-  url: text(data['PATH']),
-  dstHost: text(data['HOSTNAME']),
-  userAgent: firstText(data['USERAGENT'], data['REMOTEVERSION'], data['AppName']),
-  fileName: text(data['FILENAME']),
-})
-
 const redisTechniques = (command: string): string[] => {
   const found: string[] = []
   if (/^AUTH\b/i.test(command)) found.push('T1110')
@@ -154,7 +144,8 @@ export const opencanary: Source = {
     const type = LOG_TYPES.get(code) ?? UNKNOWN
     const data = object(value['logdata'])
     const said = type.category === 'system' ? message(data) : null
-    return {
+    // Spelled out, since every event comes here and a spread costs more than all the rest.
+    const read: SourceEvent = {
       // local_time is in UTC too, whatever its name says; lines of 2019 have nothing else.
       time:
         time(inUtc(value['utc_time'])) ??
@@ -173,8 +164,15 @@ export const opencanary: Source = {
       srcPort: port(value['src_port']),
       dstIp: ip(value['dst_host']),
       dstPort: port(value['dst_port']),
-      ...common(data),
-      ...DETAILS.get(code)?.(data),
+      // Of HTTP, FTP, SSH, telnet, proxy, MySQL, MSSQL, RDP and the like: the names mean the same everywhere.
+      user: text(data['USERNAME']) ?? text(data['UserName']) ?? text(data['USER']) ?? text(data['username']),
+      secret: text(data['PASSWORD']) ?? text(data['Password']) ?? text(data['VNC Password']),
+      url: text(data['PATH']),
+      dstHost: text(data['HOSTNAME']),
+      userAgent: text(data['USERAGENT']) ?? text(data['REMOTEVERSION']) ?? text(data['AppName']),
+      fileName: text(data['FILENAME']),
     }
+    const detail = DETAILS.get(code)?.(data)
+    return detail === undefined ? read : { ...read, ...detail }
   },
 }

@@ -38,10 +38,11 @@ export interface Redactor {
 
 /** What a JSON object or list begins with; most texts do not, which the first character tells. */
 const JSON_BEGIN = /^\s*[{[]/
+const isPrintable = (code: number) => code > 32 && code < 123 && code !== 91
 
 /** Whether a text is itself JSON: webhooks carry the record as a text in a record. */
 const isJson = (value: string): boolean => {
-  if (!JSON_BEGIN.test(value)) return false
+  if (isPrintable(value.charCodeAt(0)) || !JSON_BEGIN.test(value)) return false
   try {
     JSON.parse(value)
     return true

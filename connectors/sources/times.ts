@@ -1,7 +1,8 @@
 import { SentinelError } from '../../runtime/errors.ts'
 
-const ISO =
-  /^(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,12}))?\s*(Z|UTC|[+-]\d\d(?::?\d\d)?)?$/i
+const ISO = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,12})?\s*(?:Z|UTC|[+-]\d\d(?::?\d\d)?)?$/i
+/** Index behind the seconds of such a text: all before it has its fixed place, so that nothing need be captured. */
+const SECONDS_END = 19
 const EPOCH = /^\d{9,19}(?:\.\d+)?$/
 /** Largest time that a Date can hold, in ms. */
 const LAST = 8.64e15
@@ -15,18 +16,35 @@ const isLeap = (year: number) => year % 4 === 0 && (year % 100 !== 0 || year % 4
 const daysIn = (year: number, month: number): number =>
   month === 2 && isLeap(year) ? 29 : (DAYS[month - 1] ?? 0)
 
-/** Ms of a clock reading, as if it were UTC; null when there is no such reading (month 13, 30 February). */
-const clockMs = (parts: RegExpExecArray): number | null => {
-  const [, year, month, day, hour, minute, second] = parts
-  if (Number(hour) > 23 || Number(minute) > 59 || Number(second) > 60) return null
-  if (Number(month) < 1 || Number(month) > 12) return null
-  if (Number(day) < 1 || Number(day) > daysIn(Number(year), Number(month))) return null
-  const midnight = Date.UTC(Number(year), Number(month) - 1, Number(day))
+const isDigit = (code: number) => code >= 48 && code <= 57
+
+/** The number that two digits make. */
+const two = (text: string, at: number): number =>
+  (text.charCodeAt(at) - 48) * 10 + text.charCodeAt(at + 1) - 48
+
+/** Ms of the clock reading in an ISO text, as if it were UTC; null when there is none such (month 13, 30 February). */
+const clockMs = (text: string): number | null => {
+  const [year, month, day] = [two(text, 0) * 100 + two(text, 2), two(text, 5), two(text, 8)]
+  const [hour, minute, second] = [two(text, 11), two(text, 14), two(text, 17)]
+  if (hour > 23 || minute > 59 || second > 60) return null
+  if (month < 1 || month > 12) return null
+  if (day < 1 || day > daysIn(year, month)) return null
   // A leap second rolls over into the next minute.
-  const ms = midnight + ((Number(hour) * 60 + Number(minute)) * 60 + Number(second)) * 1_000
-  const fraction = parts[7]
-  return fraction === undefined ? ms : ms + Math.floor(Number(`0.${fraction}`) * 1000 + 1e-6)
+  return Date.UTC(year, month - 1, day) + ((hour * 60 + minute) * 60 + second) * 1_000
 }
+
+/** Index behind the decimals of an ISO text's seconds; of their end when it has none. */
+const decimalsEnd = (text: string): number => {
+  const mark = text[SECONDS_END]
+  if (mark !== '.' && mark !== ',') return SECONDS_END
+  let end = SECONDS_END + 1
+  while (isDigit(text.charCodeAt(end))) end++
+  return end
+}
+
+/** Whole ms of the decimals that end at `end`. */
+const decimalsMs = (text: string, end: number): number =>
+  end === SECONDS_END ? 0 : Math.floor(Number(`0.${text.slice(SECONDS_END + 1, end)}`) * 1000 + 1e-6)
 
 const offsetMs = (zone: string): number => {
   const sign = zone.startsWith('-') ? -1 : 1
@@ -106,12 +124,13 @@ export const createTimeReader = (timeZone: string): ((value: unknown) => number 
     throw new SentinelError('NS_CONFIG_INVALID', `ASSUME_TIMEZONE: ${timeZone} is not a time zone`, { cause })
   }
   const fromText = (value: string): number | null => {
-    const parts = ISO.exec(value)
-    if (parts === null) return EPOCH.test(value) ? fromEpoch(Number(value)) : null
-    const clock = clockMs(parts)
-    if (clock === null) return null
-    const zone = parts[8]
-    if (zone === undefined) return utc ? clock : fromClock(clock, offsetAt)
+    if (!ISO.test(value)) return EPOCH.test(value) ? fromEpoch(Number(value)) : null
+    const reading = clockMs(value)
+    if (reading === null) return null
+    const end = decimalsEnd(value)
+    const clock = reading + decimalsMs(value, end)
+    const zone = value.slice(end).trimStart()
+    if (zone === '') return utc ? clock : fromClock(clock, offsetAt)
     return /^(?:z|utc)$/i.test(zone) ? clock : clock - offsetMs(zone)
   }
   return value => {
