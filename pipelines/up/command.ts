@@ -20,6 +20,7 @@ import { type NotifyConfig, startConfiguredNotifying } from '../notifying/comman
 import { type RetrainConfig, startRetraining } from '../retraining/retraining.ts'
 import { type ScoreConfig, startScoring } from '../scoring/command.ts'
 import { revisionOf, without } from './accounting.ts'
+import { findCompose, runHere, startContainers } from './containers.ts'
 import { type Arrivals, accountForReplay, rawEnds } from './once.ts'
 
 /** The settings that `netsentinel up` reads itself; the gateway's are the gateway's own. */
@@ -62,6 +63,9 @@ const withServices = async <C extends UpConfig>(
 ): Promise<{ config: C; services: Service[] }> => {
   const { config, log, options, tell, interrupted } = context
   if (areSet(ADDRESSES)) return { config, services: [] }
+  if ((await findCompose(runHere(interrupted))) !== undefined) {
+    tell('a container engine answers: --docker runs all of this in containers (npm start -- --docker)')
+  }
   tell('bringing up Kafka, the schema registry and Redis (the first start fetches them) …')
   const embedded = await startEmbedded({
     config: config.embedded,
@@ -107,6 +111,10 @@ export const createUp = <C extends UpConfig>(dashboard: Dashboard<C>): Command<C
       value: 'N',
       doc: `Records of the capture a second; ${DEMO_RATE}, or all at once with --once.`,
     },
+    docker: {
+      type: 'boolean',
+      doc: 'Run it in containers instead, in the background (docker-compose.yml), and end.',
+    },
     'no-replay': { type: 'boolean', doc: 'Replay nothing: wait for what producers send.' },
   },
   logsToFile: true,
@@ -115,6 +123,14 @@ export const createUp = <C extends UpConfig>(dashboard: Dashboard<C>): Command<C
     const once = given.options['once'] === true
     if (once && given.options['no-replay'] === true) {
       throw new SentinelError('NS_USAGE', 'up: --once and --no-replay exclude each other')
+    }
+    if (given.options['docker'] === true) {
+      await startContainers({
+        run: runHere(given.interrupted),
+        replay: given.options['no-replay'] !== true,
+        tell: given.tell,
+      })
+      return EXIT.ok
     }
     const rate = numberOption(given.options, 'rate', once ? 0 : DEMO_RATE, { min: 1, max: 1_000_000 })
     const closer = createCloser()
