@@ -1,14 +1,12 @@
 import { execFile } from 'node:child_process'
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { messageOf } from '../../runtime/errors.ts'
+import { findPythonPackage } from './python-package.ts'
 import { tempDir } from './temp.ts'
 
 const run = promisify(execFile)
 
-const PACKAGE = 'schemathesis==4.32.5'
-const HOME = resolve(import.meta.dirname, '../../.netsentinel')
 const OUTPUT_BYTES = 64 * 1_024 * 1_024
 
 /**
@@ -26,25 +24,8 @@ responses = false
 expected-statuses = ["2xx", "401", "403", "404", "409", "422"]
 `
 
-/** Why schemathesis cannot be had, or where its folder of packages is. It is installed once, below the repository's data. */
-export const findSchemathesis = async (): Promise<
-  { readonly missing: string } | { readonly folder: string }
-> => {
-  const folder = join(HOME, PACKAGE.replace('==', '-'))
-  if (existsSync(folder)) return { folder }
-  mkdirSync(HOME, { recursive: true })
-  const draft = `${folder}.${process.pid}`
-  const options = ['--quiet', '--disable-pip-version-check', '--target', draft]
-  try {
-    await run('python3', ['-m', 'pip', 'install', ...options, PACKAGE])
-    renameSync(draft, folder)
-    return { folder }
-  } catch (error) {
-    return { missing: messageOf(error) }
-  } finally {
-    rmSync(draft, { recursive: true, force: true })
-  }
-}
+/** Where schemathesis is. */
+export const findSchemathesis = () => findPythonPackage('schemathesis==4.32.5')
 
 /** What schemathesis is run on. */
 export interface SchemathesisRun {

@@ -1,0 +1,32 @@
+import { execFile } from 'node:child_process'
+import { existsSync, mkdirSync, renameSync, rmSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { messageOf } from '../../runtime/errors.ts'
+
+const run = promisify(execFile)
+
+const HOME = resolve(import.meta.dirname, '../../.netsentinel')
+
+/**
+ * Why a package of Python (`name==version`) cannot be had, or where its folder of packages is, for PYTHONPATH. It is
+ * installed once, below the repository's data.
+ */
+export const findPythonPackage = async (
+  name: string,
+): Promise<{ readonly missing: string } | { readonly folder: string }> => {
+  const folder = join(HOME, name.replace('==', '-'))
+  if (existsSync(folder)) return { folder }
+  mkdirSync(HOME, { recursive: true })
+  const draft = `${folder}.${process.pid}`
+  const options = ['--quiet', '--disable-pip-version-check', '--target', draft]
+  try {
+    await run('python3', ['-m', 'pip', 'install', ...options, name])
+    renameSync(draft, folder)
+    return { folder }
+  } catch (error) {
+    return { missing: messageOf(error) }
+  } finally {
+    rmSync(draft, { recursive: true, force: true })
+  }
+}
