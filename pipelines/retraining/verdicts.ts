@@ -1,7 +1,6 @@
 import type { Decoder } from '../../connectors/avro-codec.ts'
 import type { Kafka } from '../../connectors/kafka/client.ts'
 import { readTopic } from '../../connectors/kafka/read-topic.ts'
-import type { InputRecord } from '../../connectors/kafka/stage.ts'
 import type { Precision } from '../../models/evaluation/gates.ts'
 import { isPoison } from '../../runtime/errors.ts'
 import type { Alert, Decision, Threat, Verdict } from '../../schemas/generated.ts'
@@ -28,21 +27,25 @@ interface VerdictDeps {
 /** Most events whose verdict is kept; the latest alerts go first. */
 const MOST_EVENTS = 10_000
 
-/** Takes every value of a topic that decodes. */
+/** Takes every value of a topic that decodes, and the key of every record that has none. */
 const eachValue = async <T>(
   kafka: Kafka,
   topic: string,
   codec: Pick<Decoder<T>, 'decode'>,
-  take: (value: T, record: InputRecord) => void,
+  take: (value: T) => void,
+  forget: (key: string) => void = () => undefined,
 ): Promise<void> =>
   readTopic({
     kafka,
     topic,
     onRecords: async records => {
       for (const record of records) {
-        if (record.value === null) continue
+        if (record.value === null) {
+          forget(String(record.key))
+          continue
+        }
         try {
-          take(await codec.decode(record.value), record)
+          take(await codec.decode(record.value))
         } catch (error) {
           if (!isPoison(error)) throw error
         }
@@ -50,14 +53,25 @@ const eachValue = async <T>(
     },
   })
 
-/** The latest verdict on each alert. A decision is in every partition, once each. */
+/** The latest verdict on each alert, of those that were not taken back. A decision is in every partition, once each. */
 const alertVerdicts = async ({ kafka, topics, codecs }: VerdictDeps): Promise<Map<string, Decision>> => {
+  const made = new Map<string, Decision>()
+  const takenBack = new Set<string>()
+  await eachValue(
+    kafka,
+    topics.decisions,
+    codecs.decision,
+    decision => {
+      if (decision.alertId !== null && decision.verdict !== null) made.set(decision.id, decision)
+    },
+    key => takenBack.add(key),
+  )
   const latest = new Map<string, Decision>()
-  await eachValue(kafka, topics.decisions, codecs.decision, decision => {
-    const { alertId, verdict, at } = decision
-    if (alertId === null || verdict === null) return
+  for (const [id, decision] of made) {
+    const { alertId, at } = decision
+    if (alertId === null || takenBack.has(id)) continue
     if (at >= (latest.get(alertId)?.at ?? 0)) latest.set(alertId, decision)
-  })
+  }
   return latest
 }
 

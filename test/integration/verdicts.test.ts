@@ -33,6 +33,8 @@ describe('verdicts of analysts', () => {
       decide('a', 'false_positive', 1_000),
       decide('a', 'true_positive', 2_000),
       decide('b', 'false_positive', 3_000),
+      decide('b', 'true_positive', 4_000),
+      { key: 'b-4000', value: null, timestamp },
       { key: 'junk', value: Buffer.from('junk'), timestamp },
     ])
     const alerts = [
