@@ -5,12 +5,24 @@ import { createFlusher, type Sink } from './outbox.ts'
 
 const frame = (text: string) => Buffer.from(text)
 
-/** A flusher whose turns of the event loop are the test's calls of `turn`. */
+/** A flusher whose turns of the event loop are the test's calls of `turn`, and whose clock stands still but for `advance`. */
 const create = () => {
   let scheduled: (() => void)[] = []
-  const flusher = createFlusher({ schedule: run => scheduled.push(run) })
+  let time = 0
+  const delays: number[] = []
+  const flusher = createFlusher({
+    schedule: (run, afterMs) => {
+      scheduled.push(run)
+      delays.push(afterMs)
+    },
+    now: () => time,
+  })
   return {
     flusher,
+    delays,
+    advance: (ms: number) => {
+      time += ms
+    },
     turn: () => {
       const runs = scheduled
       scheduled = []
@@ -75,6 +87,29 @@ describe('the outbox', () => {
     const [first, ...others] = sinks.map(({ writes }) => writes[0])
     expect(first?.toString()).toBe('ab')
     for (const other of others) expect(other).toBe(first)
+  })
+
+  it('rests after a round of writes in proportion to what it took, but never long', () => {
+    const { flusher, turn, delays, advance } = create()
+    const { sink, state } = createSink()
+    const outbox = flusher.open(sink, 1_000)
+    const writeTaking = (ms: number) => {
+      state.write = () => {
+        advance(ms)
+        return true
+      }
+      outbox.add(frame('a'))
+      turn()
+    }
+    writeTaking(5)
+    advance(1)
+    outbox.add(frame('b'))
+    advance(1)
+    outbox.add(frame('c'))
+    turn()
+    writeTaking(1_000)
+    outbox.add(frame('d'))
+    expect(delays).toEqual([0, 19, 20, 50])
   })
 
   it('writes nothing to a socket that is behind, until it has drained', () => {

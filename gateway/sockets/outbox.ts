@@ -34,7 +34,16 @@ const SHARES: readonly (readonly [Severity, number])[] = [
 ]
 const SHARE_OF: Readonly<Partial<Record<Severity, number>>> = Object.fromEntries(SHARES)
 
-/** Writes all that was queued for many sockets, once a turn of the event loop. */
+/** After writing to all sockets, a flusher rests for this many times as long as it took; a frame never waits longer for it. */
+const REST = 4
+const MAX_REST_MS = 50
+
+/** Runs something so many ms from now: less than one is at the end of this turn of the event loop. */
+type Schedule = (run: () => void, afterMs: number) => unknown
+
+const soon: Schedule = (run, afterMs) => (afterMs < 1 ? setImmediate(run) : setTimeout(run, afterMs))
+
+/** Writes what was queued for many sockets. */
 export interface Flusher {
   /** Makes the outbox of a socket. */
   open(sink: Sink, maxBytes: number): Outbox
@@ -64,29 +73,39 @@ const createJoiner = () => {
 }
 
 interface FlusherOptions {
-  /** Runs something at the end of this turn of the event loop. */
-  readonly schedule?: (run: () => void) => unknown
+  readonly schedule?: Schedule
+  /** In ms from any point. */
+  readonly now?: () => number
   /** Called for each frame that is left out. */
   readonly onDropped?: (origin: Origin) => void
 }
 
 /**
  * Makes the flusher of a gateway. What a message costs is the system call that writes it, not its framing; so the frames
- * that come for a socket within one turn of the event loop leave in one write, at the end of that turn. A socket that is
- * behind gets no further write until it has drained, so that what waits for it can still be counted and dropped.
- */
-export const createFlusher = ({ schedule = setImmediate, onDropped }: FlusherOptions = {}): Flusher => {
+ * that come for a socket within one turn of the event loop leave in one write, at the end of that turn. Where there are so
+ * many sockets that one round of writes takes long, more frames join while the flusher rests after it: who is idle sends at
+ * once, who is busy sends less often. A socket that is behind gets no further write until it has drained, so that what waits
+ * for@@
+export const createFlusher = ({
+  schedule = soon,
+  now = () => performance.now(),
+  onDropped,
+}: FlusherOptions = {}): Flusher => {
   const joiner = createJoiner()
   let dirty = new Set<() => void>()
+  let restsUntil = 0
 
   const flushAll = () => {
     const flushes = dirty
     dirty = new Set()
+    const started = now()
     for (const flush of flushes) flush()
     joiner.forget()
+    const ended = now()
+    restsUntil = ended + Math.min((ended - started) * REST, MAX_REST_MS)
   }
   const markDirty = (flush: () => void) => {
-    if (dirty.size === 0) schedule(flushAll)
+    if (dirty.size === 0) schedule(flushAll, restsUntil - now())
     dirty.add(flush)
   }
 
