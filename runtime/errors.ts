@@ -1,5 +1,3 @@
-import { isNativeError } from 'node:util/types'
-
 /**
  * What the code that meets an error does with it. There are three outcomes and no others:
  * - `retriable`: transient; back off, commit nothing, try again.
@@ -121,7 +119,9 @@ export const isPoison = (error: unknown): error is SentinelError =>
 /** The message of anything thrown. */
 export const messageOf = (error: unknown): string =>
   // Unlike instanceof, this also knows errors of another realm: a vm context, as jest has them.
-  isNativeError(error) ? error.message : String(error)
+  typeof error === 'object' && error !== null && 'message' in error && typeof error.message === 'string'
+    ? error.message
+    : String(error)
 
 /** The `code` that Node and most libraries put on their errors, when there is one. */
 export const codeOf = (error: unknown): string | undefined =>

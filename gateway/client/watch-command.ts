@@ -3,7 +3,7 @@ import type { Command } from '../../runtime/command.ts'
 import { messageOf, SentinelError } from '../../runtime/errors.ts'
 import { EXIT } from '../../runtime/lifecycle.ts'
 import type { GatewaySettings } from '../config.ts'
-import { connectClient } from './client.ts'
+import { connectClient } from './node.ts'
 import { askPassword } from './prompt.ts'
 import { createTable } from './watch.ts'
 

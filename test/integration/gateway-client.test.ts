@@ -1,10 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
-import {
-  type Client,
-  type ClientOptions,
-  type ClientState,
-  connectClient,
-} from '../../gateway/client/client.ts'
+import type { Client, ClientState } from '../../gateway/client/client.ts'
+import { type ClientOptions, connectClient } from '../../gateway/client/node.ts'
 import { SentinelError } from '../../runtime/errors.ts'
 import type { Delivery } from '../../schemas/wire.ts'
 import { logIn, PASSWORD, startTestGateway, threatRecord } from '../support/gateway.ts'
