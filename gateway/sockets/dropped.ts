@@ -18,7 +18,6 @@ interface Loss {
 /** What was dropped of a socket since its client was last told. */
 export interface Dropped {
   note(origin: Origin): void
-  readonly isEmpty: boolean
   /** What the client is to be told, one message a channel; after that it counts anew. */
   notices(): ServerMessage[]
 }
@@ -32,9 +31,6 @@ export const createDropped = (): Dropped => {
       losses.set(channel, loss)
       loss.severities[severity] = (loss.severities[severity] ?? 0) + 1
       loss.before.set(partition, Math.min(loss.before.get(partition) ?? offset, offset - 1))
-    },
-    get isEmpty() {
-      return losses.size === 0
     },
     notices: () => {
       const notices = [...losses].map(

@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream'
 import type { Severity } from '../../schemas/generated.ts'
-import { createDropped, type Origin } from './dropped.ts'
+import { createDropped, type Dropped, type Origin } from './dropped.ts'
 import { textFrame } from './frame.ts'
 
 /** Where an outbox writes: a socket, or a stream in tests. */
@@ -85,7 +85,8 @@ interface FlusherOptions {
  * that come for a socket within one turn of the event loop leave in one write, at the end of that turn. Where there are so
  * many sockets that one round of writes takes long, more frames join while the flusher rests after it: who is idle sends at
  * once, who is busy sends less often. A socket that is behind gets no further write until it has drained, so that what waits
- * for@@
+ * for it can still be counted and dropped.
+ */
 export const createFlusher = ({
   schedule = soon,
   now = () => performance.now(),
@@ -115,7 +116,7 @@ export const createFlusher = ({
       /** Where each of those comes from. */
       let origins: (Origin | undefined)[] = []
       let waitingBytes = 0
-      const dropped = createDropped()
+      let dropped: Dropped | undefined
       let isOpen = true
       let isDraining = false
 
@@ -129,6 +130,7 @@ export const createFlusher = ({
         dirty.delete(flush)
       }
       const leaveOut = (origin: Origin) => {
+        dropped ??= createDropped()
         dropped.note(origin)
         onDropped?.(origin)
         // For the client to be told, also when nothing else comes.
@@ -146,8 +148,14 @@ export const createFlusher = ({
         const ahead = waitingBytes + sink.writableLength
         return ahead === 0 || ahead + length <= maxBytes * share
       }
+      /** Leaves out what waits, the least severe first, until a frame fits; false when it does not even then. */
+      const makeRoom = (frame: Buffer) =>
+        SHARES.some(([severity]) => {
+          thin(severity)
+          return fits(frame, 1)
+        })
       const flush = () => {
-        if (!isOpen || sink.destroyed || (waiting.length === 0 && dropped.isEmpty)) return
+        if (!isOpen || sink.destroyed || (waiting.length === 0 && dropped === undefined)) return
         if (sink.writableNeedDrain) {
           if (isDraining) return
           isDraining = true
@@ -157,7 +165,8 @@ export const createFlusher = ({
           })
           return
         }
-        const notices = dropped.notices().map(notice => textFrame(JSON.stringify(notice)))
+        const notices = dropped?.notices().map(notice => textFrame(JSON.stringify(notice))) ?? []
+        dropped = undefined
         const frames = notices.length === 0 ? waiting : [...waiting, ...notices]
         empty()
         sink.write(joiner.join(frames))
@@ -170,8 +179,7 @@ export const createFlusher = ({
             leaveOut(origin)
             return true
           }
-          for (const [severity] of SHARES) if (!fits(frame, 1)) thin(severity)
-          if (!fits(frame, 1)) {
+          if (!fits(frame, 1) && !makeRoom(frame)) {
             isOpen = false
             drop()
             return false
