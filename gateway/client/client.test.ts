@@ -144,6 +144,16 @@ describe('the client', () => {
     expect(offsets).toEqual([1, 4, 2, 3, 5])
   })
 
+  it('waits for as long as a gateway that goes away says', async () => {
+    const { connected, nth, connections, states } = await follow()
+    const client = await connected()
+    nth(0).say({ type: 'going-away', reconnectAfterMs: 3_600_000 })
+    nth(0).end({ code: 4001 })
+    await until(() => states.at(-1) === 'reconnecting')
+    await client.close()
+    expect(connections).toHaveLength(1)
+  })
+
   it('says what is lost for good', async () => {
     const { connected, nth, next, lost } = await follow()
     await connected()

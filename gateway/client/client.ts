@@ -4,7 +4,7 @@ import { createBackoff } from './backoff.ts'
 import { type LiveConnection, openConnection } from './connection.ts'
 import type { TokenKeeper } from './login.ts'
 import { createSubscription, type Wanted } from './subscription.ts'
-import type { Ended, Transport } from './transport.ts'
+import type { Transport } from './transport.ts'
 
 /** What a client is told about its connection. */
 export type ClientState = 'connected' | 'reconnecting'
@@ -95,15 +95,15 @@ export const followGateway = async (deps: ClientDeps): Promise<Client> => {
     extendLater()
     return true
   }
-  /** Waits for the end of the connection; throws when it is for good. */
-  const outlive = async (): Promise<Ended | undefined> => {
+  /** Waits for the end of the connection; resolves with how long to wait before the next, and throws when there is none. */
+  const outlive = async (): Promise<number> => {
     const ended = await current?.ended
     clearTimeout(renewal)
-    if (ended === undefined || isClosing) return ended
+    if (ended === undefined || isClosing) return 0
     if (ended.status === 401 || ended.code === EXPIRED) login.expire()
     const refusal = refusalOf(ended)
     if (refusal !== undefined) throw refusal
-    return ended
+    return ended.waitMs
   }
   const pause = async (ms: number) => {
     let timer: ReturnType<typeof setTimeout> | undefined
@@ -115,10 +115,10 @@ export const followGateway = async (deps: ClientDeps): Promise<Client> => {
   }
   const keepUp = async () => {
     for (;;) {
-      await outlive()
+      const waitMs = await outlive()
       if (isClosing) return
       onState?.('reconnecting')
-      await pause(backoff.next())
+      await pause(waitMs + backoff.next())
       if (isClosing) return
       try {
         if (await connect()) backoff.reset()

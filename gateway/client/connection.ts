@@ -22,6 +22,7 @@ type Received =
       readonly channel: Channel
       readonly positions?: readonly { readonly partition: number; readonly offset: number }[]
     }
+  | { readonly type: 'going-away'; readonly reconnectAfterMs: number }
   | { readonly type: 'error'; readonly message: string; readonly id?: string }
 
 interface SessionDeps {
@@ -33,12 +34,19 @@ interface SessionDeps {
   readonly silenceMs?: number
 }
 
+/** The end of a connection, and what the gateway has said for it. */
+interface Outcome extends Ended {
+  /** The gateway will never serve what was asked for. */
+  readonly isRefused: boolean
+  /** So long to wait before the next, in ms: the gateway spreads those who come back. */
+  readonly waitMs: number
+}
+
 /** One connection from its upgrade to its end. */
 export interface LiveConnection {
   /** Whether every channel was confirmed. */
   readonly subscribed: Promise<boolean>
-  /** How it ended; `isRefused` when the gateway will never serve what was asked for. */
-  readonly ended: Promise<Ended & { readonly isRefused: boolean }>
+  readonly ended: Promise<Outcome>
   /** Shows a newer token, so that the socket outlives the one that it was opened with. */
   extend(accessToken: string): void
   close(): void
@@ -49,12 +57,13 @@ export const openConnection = async (accessToken: string, deps: SessionDeps): Pr
   const { transport, onDelivery, onLost, silenceMs = SILENCE_MS } = deps
   const subscriptions = new Map(deps.subscriptions.map(each => [each.channel, each]))
   const subscribed = Promise.withResolvers<boolean>()
-  const ended = Promise.withResolvers<Ended & { readonly isRefused: boolean }>()
+  const ended = Promise.withResolvers<Outcome>()
   /** Channels that are asked for and not confirmed yet. */
   const asked = new Set<Channel>()
   let connection: Connection | undefined
   let isOver = false
   let refusal: string | undefined
+  let waitMs = 0
   let silence: ReturnType<typeof setTimeout> | undefined
 
   const end = (how: Ended) => {
@@ -63,7 +72,7 @@ export const openConnection = async (accessToken: string, deps: SessionDeps): Pr
     clearTimeout(silence)
     connection?.close()
     subscribed.resolve(false)
-    ended.resolve({ ...how, reason: refusal ?? how.reason, isRefused: refusal !== undefined })
+    ended.resolve({ ...how, reason: refusal ?? how.reason, isRefused: refusal !== undefined, waitMs })
   }
   const send = (message: object) => connection?.send(JSON.stringify(message))
   const heard = () => {
@@ -101,6 +110,9 @@ export const openConnection = async (accessToken: string, deps: SessionDeps): Pr
         subscription.thinned(message.positions ?? [])
         return subscribe(subscription)
       }
+      case 'going-away':
+        waitMs = message.reconnectAfterMs
+        return
       case 'error':
         // A newer token that was not taken changes nothing: the socket ends with the old one, and another is opened.
         if (message.id === undefined || message.id === EXTEND_ID) return
