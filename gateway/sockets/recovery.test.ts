@@ -198,6 +198,22 @@ describe('recovery', () => {
     )
   })
 
+  it('is live from the very moment at which nothing is missing', async () => {
+    for (let turns = 0; turns < 60; turns += 1) {
+      const gateway = await start()
+      const client = createClient(gateway)
+      await client.connect()
+      client.disconnect()
+      gateway.feed.receive(gateway.history.add(threatAt(0)))
+      const recovered = client.connect()
+      // What the feed fills from the history comes between any two steps of a recovery.
+      for (let turn = 0; turn < turns; turn += 1) await Promise.resolve()
+      gateway.feed.receive(gateway.history.add(threatAt(1)))
+      await recovered
+      expect({ turns, seen: client.seen }).toEqual({ turns, seen: ['0/0', '0/1'] })
+    }
+  })
+
   it('reads page by page what the memory does not hold, and no further than is live', async () => {
     const gateway = await start(undefined, 0)
     const client = createClient(gateway)

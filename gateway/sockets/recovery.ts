@@ -31,6 +31,13 @@ export interface Returning {
   readonly goLive: () => void
 }
 
+/** Where a client goes on. */
+interface Start {
+  readonly epoch: string
+  /** The offset of each partition behind which it reads. */
+  readonly from: Map<number, number>
+}
+
 type Outcome = Lost | 'complete' | 'left'
 
 interface RecoveryDeps {
@@ -71,10 +78,7 @@ export const createRecovery = ({ feed, history, log, metrics }: RecoveryDeps): R
   const inTurn = createTurns(MAX_READS)
 
   /** Why a client cannot go on where it was, if so; and where each partition is read from otherwise. */
-  const judge = async (
-    channel: KeptChannel,
-    { epoch, positions }: Resume,
-  ): Promise<Lost | Map<number, number>> => {
+  const judge = async (channel: KeptChannel, { epoch, positions }: Resume): Promise<Lost | Start> => {
     const state = await inTurn(() => history.historyState(channel))
     const seen = new Map(positions.map(({ partition, offset }) => [partition, offset]))
     const from = new Map(state.partitions.map(({ partition }) => [partition, seen.get(partition) ?? -1]))
@@ -85,7 +89,7 @@ export const createRecovery = ({ feed, history, log, metrics }: RecoveryDeps): R
       return 'too-old'
     // This gateway may be behind the one where the client was.
     for (const [partition, offset] of seen) await feed.reach(channel, partition, offset)
-    return feed.placeOf(channel).epoch === state.epoch ? from : 'other-epoch'
+    return feed.placeOf(channel).epoch === state.epoch ? { epoch: state.epoch, from } : 'other-epoch'
   }
 
   /** What lies behind an offset, up to where the feed stands. */
@@ -103,18 +107,24 @@ export const createRecovery = ({ feed, history, log, metrics }: RecoveryDeps): R
     while (client.isWaiting() && !client.hasRoom()) await sleep(PAUSE_MS)
   }
 
-  /** Sends what is missing until nothing is. Gives a reason when that is not possible any more. */
+  /**
+   * Sends what is missing until nothing is, and lets the client go live at that very moment: a promise later, the feed may be
+   * further. Gives a reason when that is not possible any more.
+   */
   const replay = async (
     channel: KeptChannel,
-    epoch: string,
-    from: Map<number, number>,
+    { epoch, from }: Start,
     client: Returning,
   ): Promise<Outcome> => {
     for (;;) {
       const { epoch: present, positions } = feed.placeOf(channel)
       if (present !== epoch) return 'other-epoch'
       const behind = positions.filter(({ partition, offset }) => (from.get(partition) ?? -1) < offset)
-      if (behind.length === 0) return 'complete'
+      if (behind.length === 0) {
+        if (!client.isWaiting()) return 'left'
+        client.goLive()
+        return 'complete'
+      }
       for (const { partition } of behind) {
         const page = await pageOf(channel, epoch, partition, from.get(partition) ?? -1)
         if (typeof page === 'string') return page
@@ -146,21 +156,23 @@ export const createRecovery = ({ feed, history, log, metrics }: RecoveryDeps): R
   return {
     recover: async (channel, resume, client) => {
       const end = metrics.recoverySeconds.startTimer({ channel })
-      const from = await patiently(client, () => judge(channel, resume))
+      const start = await patiently(client, () => judge(channel, resume))
       let outcome: Outcome
-      if (typeof from === 'string') outcome = from
+      if (typeof start === 'string') outcome = start
       else {
-        const { epoch } = feed.placeOf(channel)
-        const positions = [...from].flatMap(([partition, offset]) =>
+        const positions = [...start.from].flatMap(([partition, offset]) =>
           offset < 0 ? [] : [{ partition, offset }],
         )
-        if (client.isWaiting()) client.begin({ epoch, positions })
-        outcome = await patiently(client, () => replay(channel, epoch, from, client))
+        if (client.isWaiting()) client.begin({ epoch: start.epoch, positions })
+        outcome = await patiently(client, () => replay(channel, start, client))
       }
       metrics.recoveries.inc({ channel, outcome })
-      if (outcome === 'left' || !client.isWaiting()) return
-      if (outcome !== 'complete') client.begin(feed.placeOf(channel), outcome)
-      client.goLive()
+      if (outcome === 'left') return
+      if (outcome !== 'complete') {
+        if (!client.isWaiting()) return
+        client.begin(feed.placeOf(channel), outcome)
+        client.goLive()
+      }
       end()
     },
   }
