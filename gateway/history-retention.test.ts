@@ -6,9 +6,11 @@ import { startHistoryRetention } from './history-retention.ts'
 
 const DAY_MS = 86_400_000
 
-const start = (forgetHistory: (before: number, limit: number) => Promise<number>) =>
+type Forget = (before: number, limit: number) => Promise<number>
+
+const start = (forgetHistory: Forget, forgetOldDecisions: Forget = async () => 0) =>
   startHistoryRetention({
-    store: { forgetHistory },
+    store: { forgetHistory, forgetOldDecisions },
     keptDays: 30,
     log: silentLog(),
     now: () => 40 * DAY_MS,
@@ -25,6 +27,17 @@ describe('the retention of the history', () => {
     await until(() => left.length === 0)
     await retention.close()
     expect(befores).toEqual(Array.from({ length: 4 }, () => 10 * DAY_MS))
+  })
+
+  it('forgets what was decided about it behind it', async () => {
+    const done: string[] = []
+    const retention = start(
+      async () => done.push('history') % 2,
+      async before => done.push(`decisions ${before / DAY_MS}`) % 2,
+    )
+    await until(() => done.length === 4)
+    await retention.close()
+    expect(done).toEqual(['history', 'history', 'decisions 10', 'decisions 10'])
   })
 
   it('does not mind that the store is away, and ends in the middle of its work', async () => {

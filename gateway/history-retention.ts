@@ -1,5 +1,6 @@
 import { messageOf } from '../runtime/errors.ts'
 import type { Log } from '../runtime/log.ts'
+import type { DecisionStore } from './store/decisions.ts'
 import type { HistoryStore } from './store/history.ts'
 
 const INTERVAL_MS = 3_600_000
@@ -9,7 +10,7 @@ const DAY_MS = 86_400_000
 const BATCH = 500
 
 interface HistoryRetentionDeps {
-  readonly store: Pick<HistoryStore, 'forgetHistory'>
+  readonly store: Pick<HistoryStore, 'forgetHistory'> & Pick<DecisionStore, 'forgetOldDecisions'>
   /** Records are kept for so many days. */
   readonly keptDays: number
   readonly log: Log
@@ -17,14 +18,17 @@ interface HistoryRetentionDeps {
   readonly now: () => number
 }
 
-/** Forgets what is older than the history goes back: now, and every hour. `close` resolves when it does so no more. */
+/** Forgets what is older than the history goes back, and what was decided about it: now, and every hour. `close` resolves when it does so no more. */
 export const startHistoryRetention = (deps: HistoryRetentionDeps): { close(): Promise<void> } => {
   let isOpen = true
+  const { store, now } = deps
   const forget = async () => {
+    const before = now() - deps.keptDays * DAY_MS
     try {
-      while (isOpen && (await deps.store.forgetHistory(deps.now() - deps.keptDays * DAY_MS, BATCH)) > 0);
+      while (isOpen && (await store.forgetHistory(before, BATCH)) > 0);
+      while (isOpen && (await store.forgetOldDecisions(before, BATCH, now())) > 0);
     } catch (error) {
-      deps.log.warn({ problem: messageOf(error) }, 'old threats and alerts are forgotten later')
+      deps.log.warn({ problem: messageOf(error) }, 'old threats, alerts and decisions are forgotten later')
     }
   }
   let running = forget()

@@ -81,6 +81,12 @@ export interface DecisionStore {
    * with how many there were.
    */
   forgetDecisions(entity: string, now: number): Promise<number>
+  /**
+   * Forgets up to `limit` decisions from before a time that say nothing any more, and has them taken off the topic:
+   * suppressions that are over, and what was decided about alerts that are not in the history any more, but for those that may
+   * hold a verdict, which retraining learns from. Resolves with how many it were.
+   */
+  forgetOldDecisions(before: number, limit: number, now: number): Promise<number>
   /** What is to be published, in the order in which it was decided. */
   unpublishedDecisions(limit: number): Promise<readonly OutboxEntry[]>
   markDecisionsPublished(places: readonly number[]): Promise<void>
@@ -139,6 +145,17 @@ const keep = async (sql: Sql, { decision, actor, entity }: MadeDecision, revisio
     JSON.stringify(decision),
   )
   await publish(sql, id, at, decision)
+}
+
+/** Takes decisions that were deleted off the topic; resolves with how many it were. */
+const takeBack = async (sql: Sql, deleted: readonly unknown[], now: number): Promise<number> => {
+  const ids = idRows.parse(deleted)
+  for (const { id } of ids) {
+    // What is not published yet never will be: it may tell of an entity that is to be forgotten.
+    await sql.run('DELETE FROM decision_outbox WHERE id = ?', id)
+    await publish(sql, id, now, null)
+  }
+  return ids.length
 }
 
 /** What an alert has come to by its latest known revision and by what was decided since. */
@@ -204,15 +221,25 @@ export const createDecisionStore = (database: Database): DecisionStore => ({
     }),
   forgetDecisions: (entity, now) =>
     database.exclusive(async sql => {
-      const forgotten = idRows.parse(
-        await sql.all('DELETE FROM decisions WHERE entity = ? RETURNING id', entity),
+      const rows = await sql.all('DELETE FROM decisions WHERE entity = ? RETURNING id', entity)
+      return takeBack(sql, rows, now)
+    }),
+  forgetOldDecisions: (before, limit, now) =>
+    database.exclusive(async sql => {
+      const rows = await sql.all(
+        `DELETE FROM decisions WHERE seq IN (
+           SELECT seq FROM decisions WHERE at < ? AND (
+             kind = 'suppress' AND (ended_at < ? OR expires_at < ?)
+             OR kind NOT IN ('suppress', 'resolve', 'verdict') AND NOT EXISTS (
+               SELECT 1 FROM history h WHERE h.channel = 'alerts' AND h.id = alert_id AND h.is_latest = 1))
+           ORDER BY seq LIMIT ?)
+         RETURNING id`,
+        before,
+        before,
+        before,
+        limit,
       )
-      for (const { id } of forgotten) {
-        // What is not published yet never will be: it tells of the entity.
-        await sql.run('DELETE FROM decision_outbox WHERE id = ?', id)
-        await publish(sql, id, now, null)
-      }
-      return forgotten.length
+      return takeBack(sql, rows, now)
     }),
   unpublishedDecisions: async limit =>
     outboxRows.parse(

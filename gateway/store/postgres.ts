@@ -2,7 +2,7 @@ import pg from 'pg'
 import { z } from 'zod'
 import { codeOf, messageOf, SentinelError } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/log.ts'
-import type { Database, Sql } from './database.ts'
+import type { Database, Sql, SqlValue } from './database.ts'
 import { migrationsFor } from './migrations.ts'
 import { securityOf } from './postgres-tls.ts'
 
@@ -39,9 +39,13 @@ const numbered = (sql: string): string => {
   })
 }
 
+/** Its texts hold no NUL, and what people and sensors send may: it becomes the mark of a character that is none. */
+const storable = (value: SqlValue): SqlValue =>
+  typeof value === 'string' ? value.replaceAll('\0', '\uFFFD') : value
+
 const createSql = (client: Pick<pg.ClientBase, 'query'>): Sql => ({
-  all: async (sql, ...values) => (await client.query<object>(numbered(sql), [...values])).rows,
-  run: async (sql, ...values) => (await client.query(numbered(sql), [...values])).rowCount ?? 0,
+  all: async (sql, ...values) => (await client.query<object>(numbered(sql), values.map(storable))).rows,
+  run: async (sql, ...values) => (await client.query(numbered(sql), values.map(storable))).rowCount ?? 0,
 })
 
 const versionRows = z.array(z.object({ version: z.number() }))

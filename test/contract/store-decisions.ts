@@ -19,7 +19,7 @@ const suppression = (fields: Partial<Decision> = {}) => {
 /** What every store must do with decisions. */
 export const decisionContract = (create: () => Promise<readonly [Store, Store]>): void => {
   const published = async (store: Store) =>
-    (await store.unpublishedDecisions(99)).map(({ id, decision }) => [id, decision?.kind ?? null])
+    (await store.unpublishedDecisions(99)).map(({ id, decision }) => [id, decision?.kind ?? null] as const)
 
   describe('decisions on an alert', () => {
     it('are kept with the revision that they make, and handed to publication', async () => {
@@ -134,6 +134,17 @@ export const decisionContract = (create: () => Promise<readonly [Store, Store]>)
   })
 
   describe('suppressions', () => {
+    it('may name what no text of a database holds', async () => {
+      const [store, other] = await create()
+      const odd = suppression({ entity: 'user:a\0b\uD800' })
+      await store.addSuppression(odd)
+      expect((await other.unpublishedDecisions(9)).map(({ decision }) => decision?.entity)).toEqual([
+        odd.entity,
+      ])
+      expect(await other.listTriage('a\0', { limit: 9 })).toEqual([])
+      expect(await other.forgetDecisions(odd.entity ?? '', NOW)).toBe(1)
+    })
+
     it('are listed while they are in force, the latest first, page by page', async () => {
       const [store, other] = await create()
       const [one, two, three] = [
@@ -167,6 +178,37 @@ export const decisionContract = (create: () => Promise<readonly [Store, Store]>)
       await store.addSuppression(over)
       expect(await store.endSuppression(over.decision.id, NOW)).toBe(false)
       expect(await store.endSuppression('none', NOW)).toBe(false)
+    })
+  })
+
+  describe('old decisions', () => {
+    it('are forgotten when they are over, and taken off the topic; what may hold a verdict stays', async () => {
+      const [store, other] = await create()
+      const old = { at: NOW - 10 }
+      const [lifted, expired] = [suppression(old), suppression({ ...old, expiresAt: NOW - 5 })]
+      const kept = [suppression(old), suppression({ at: NOW, expiresAt: NOW + 1 })]
+      for (const each of [lifted, expired, ...kept]) await store.addSuppression(each)
+      await store.endSuppression(lifted.decision.id, NOW - 9)
+      const data = makeAlert({ id: 'here' })
+      const records = [{ offset: 0, stamp: NOW, content: { type: 'alert' as const, data } }]
+      await store.addHistory({ channel: 'alerts', partition: 0, records, now: NOW })
+      const gone = acknowledge({ ...old, alertId: 'gone' })
+      for (const each of [
+        gone,
+        acknowledge({ ...old, alertId: 'gone', kind: 'verdict' }),
+        acknowledge({ ...old, alertId: 'here' }),
+      ])
+        await store.addTriage(each, { known: 1 })
+      await store.markDecisionsPublished((await store.unpublishedDecisions(99)).map(({ place }) => place))
+      expect(await other.forgetOldDecisions(NOW, 2, NOW)).toBe(2)
+      expect(await other.forgetOldDecisions(NOW, 2, NOW)).toBe(1)
+      expect(await other.forgetOldDecisions(NOW, 2, NOW)).toBe(0)
+      expect(new Map(await published(store))).toEqual(
+        new Map([lifted, expired, gone].map(({ decision }) => [decision.id, null])),
+      )
+      expect(await store.listSuppressions(NOW, { limit: 9 })).toHaveLength(2)
+      expect(await store.listTriage('here', { limit: 9 })).toHaveLength(1)
+      expect(await store.listTriage('gone', { limit: 9 })).toMatchObject([{ decision: { kind: 'verdict' } }])
     })
   })
 
