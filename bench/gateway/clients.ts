@@ -15,6 +15,8 @@ export interface Clients {
   resize(target: Target, count: number): Promise<void>
   /** Resolves when each client of a server has got so many messages that are published from now on. */
   expect(target: Target, messages: number, withinMs: number): Promise<LoadAnswer>
+  /** As many clients as there were come back at once; resolves when each has the messages that it has missed. */
+  comeBack(target: Target, count: number, seen: number, missed: number): Promise<void>
   /** One client of the server reads no more. */
   deafen(target: Target): Promise<void>
   close(): void
@@ -59,6 +61,12 @@ export const startClients = (): Clients => {
         clients: answers.reduce((sum, { clients }) => sum + clients, 0),
         latencies: answers.flatMap(({ latencies }) => latencies),
       }
+    },
+    comeBack: async (target, count, seen, missed) => {
+      const each = Math.round(count / PROCESSES)
+      counts.set(target.protocol, each)
+      const request = { ask: 'return', group: target.protocol, target, count: each, seen, missed } as const
+      await askAll(() => request)
     },
     deafen: async ({ protocol }) => {
       const [first] = children

@@ -1,10 +1,13 @@
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { PROTOCOLS, type Target } from './protocols.ts'
+import { PROTOCOLS, type Resume, type Target } from './protocols.ts'
 import { clientFrame, createReader } from './reader.ts'
 
-/** Sockets that are opened at a time. */
+/** Sockets that are opened at a time: usually, and when all come back at once. */
 const OPENING = 50
+const STORMING = 250
+/** As much of a message as is looked at, in bytes: the time of sending is at its beginning. */
+const HEAD = 300
 const PONG = 0x8a
 /** When a message was sent, in ms since 1970. */
 const TIME = /"modelVersion":"(\d+(?:\.\d+)?)"/
@@ -21,6 +24,15 @@ export type LoadRequest =
     }
   /** Answers when each client of the group has got so many messages more, or the time is over. */
   | { readonly ask: 'expect'; readonly group: string; readonly messages: number; readonly withinMs: number }
+  /** So many clients come back at once, and want so many messages that they have missed. */
+  | {
+      readonly ask: 'return'
+      readonly group: string
+      readonly target: Target
+      readonly count: number
+      readonly seen: number
+      readonly missed: number
+    }
   /** The last client of the group reads no more. */
   | { readonly ask: 'deafen'; readonly group: string }
   /** Closes all clients of the group but the first so many. */
@@ -46,16 +58,28 @@ interface Group {
   readonly clients: Client[]
   latencies: number[]
   reads: number
+  /** Of the channel, where the server has said it. */
+  epoch: string
 }
 
 const groups = new Map<string, Group>()
 const groupOf = (name: string): Group => {
-  const group = groups.get(name) ?? { clients: [], latencies: [], reads: 0 }
+  const group = groups.get(name) ?? { clients: [], latencies: [], reads: 0, epoch: '' }
   groups.set(name, group)
   return group
 }
 
-const openClient = (group: Group, target: Target, isSampled: boolean): Promise<void> => {
+/** What one client is for. */
+interface Role {
+  /** The delay of what it gets is taken. */
+  readonly isSampled?: boolean
+  /** It comes back, and is there when it has so many messages more. */
+  readonly returning?: Resume & { readonly missed: number }
+}
+
+const countIn = (text: string): number => text.split('"modelVersion"').length - 1
+
+const openClient = (group: Group, target: Target, { isSampled = false, returning }: Role): Promise<void> => {
   const { port, token } = target
   const protocol = PROTOCOLS[target.protocol]
   const socket = connect(port, '127.0.0.1')
@@ -67,18 +91,20 @@ const openClient = (group: Group, target: Target, isSampled: boolean): Promise<v
   const read = createReader(
     {
       message: head => {
-        client.received += 1
+        client.received += returning === undefined ? 1 : countIn(head)
+        if (returning !== undefined && client.received >= returning.missed) resolve()
         if (isSampled)
           group.latencies.push(performance.timeOrigin + performance.now() - Number(TIME.exec(head)?.[1]))
       },
       short: text => {
-        say(protocol.answer(text, token))
-        if (protocol.isSubscribed(text)) resolve()
+        say(protocol.answer(text, token, returning))
+        group.epoch = /"epoch":"([^"]*)"/.exec(text)?.[1] ?? group.epoch
+        if (protocol.isSubscribed(text) && (returning === undefined || !protocol.recovers)) resolve()
       },
       ping: () => socket.write(clientFrame('', PONG)),
       closed: () => socket.destroy(),
     },
-    isSampled,
+    returning === undefined ? (isSampled ? HEAD : 0) : Number.POSITIVE_INFINITY,
   )
   let head = ''
   const onHead = (chunk: Buffer) => {
@@ -91,7 +117,7 @@ const openClient = (group: Group, target: Target, isSampled: boolean): Promise<v
       group.reads += 1
       read(bytes)
     })
-    say(protocol.hello(token))
+    say(protocol.hello(token, returning))
     const rest = Buffer.from(head.slice(end + 4), 'latin1')
     if (rest.length > 0) read(rest)
   }
@@ -117,18 +143,25 @@ const openClient = (group: Group, target: Target, isSampled: boolean): Promise<v
   return promise
 }
 
+/** Opens so many, some at a time. */
+const openMany = async (count: number, atOnce: number, open: (index: number) => Promise<void>) => {
+  for (let opened = 0; opened < count; opened += atOnce) {
+    const size = Math.min(atOnce, count - opened)
+    await Promise.all(Array.from({ length: size }, (_, index) => open(opened + index)))
+  }
+}
+
 const obey = async (request: LoadRequest): Promise<void> => {
   const group = groupOf(request.group)
   switch (request.ask) {
     case 'open':
-      for (let opened = 0; opened < request.count; opened += OPENING) {
-        const size = Math.min(OPENING, request.count - opened)
-        const some = Array.from({ length: size }, (_, i) =>
-          openClient(group, request.target, (opened + i) % request.sampledEvery === 0),
-        )
-        await Promise.all(some)
-      }
-      return
+      return openMany(request.count, OPENING, index =>
+        openClient(group, request.target, { isSampled: index % request.sampledEvery === 0 }),
+      )
+    case 'return': {
+      const returning = { epoch: group.epoch, messages: request.seen, missed: request.missed }
+      return openMany(request.count, STORMING, () => openClient(group, request.target, { returning }))
+    }
     case 'expect': {
       const listening = group.clients.filter(({ isDeaf }) => !isDeaf)
       const until = performance.now() + request.withinMs

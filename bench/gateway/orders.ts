@@ -16,7 +16,7 @@ export const readArguments = () => {
     prefix: text,
     /** Public key of the peers' tokens: Ed25519, base64url. */
     key: text,
-    /** File of a message, with TIME where the time of sending goes. */
+    /** File of a message, with TIME where the time of sending goes, and FILLING where it is filled up. */
     payload: text,
     /** Where the peers' packages are. */
     packages: text,
@@ -26,18 +26,19 @@ export const readArguments = () => {
 }
 
 /**
- * Says where a server listens and with which token, then takes orders, one a line, until its input ends: `publish N`, and
- * `settle`, which gives memory back. Each is answered with `done`. A server in another language does the same.
+ * Says where a server listens and with which token, then takes orders, one a line, until its input ends: `publish N BYTES`,
+ * where the bytes are those that fill a message up, and `settle`, which gives memory back. Each is answered with `done`. A server in another language does the same.
  */
 export const obey = async (port: number, token: string, { publish }: Orders): Promise<void> => {
   const payload = readFileSync(readArguments().payload, 'utf8')
   const say = (line: string) => process.stdout.write(`${line}\n`)
   say(`${port} ${token}`)
   for await (const line of createInterface({ input: process.stdin })) {
-    const [order, argument] = line.split(' ')
+    const [order, count, filling] = line.split(' ')
     if (order === 'publish') {
       const time = performance.timeOrigin + performance.now()
-      await publish(payload.replace('TIME', String(time)), Number(argument))
+      const filled = payload.replace('FILLING', 'x'.repeat(Number(filling)))
+      await publish(filled.replace('TIME', String(time)), Number(count))
     } else globalThis.gc?.()
     say('done')
   }

@@ -1,9 +1,6 @@
 /** Frames and lines shorter than this are not messages but what the protocol says beside them, in bytes. */
 const LEAST_MESSAGE = 400
 
-/** As much of a message as is looked at, in bytes: the time of sending is at its beginning. */
-const HEAD = 300
-
 const NEWLINE = 10
 const CLOSE = 8
 const PING = 9
@@ -21,9 +18,9 @@ export interface Findings {
 /**
  * Reads what a server sends (RFC 6455, unmasked, uncompressed) as cheaply as can be: it jumps from header to header, and
  * copies only short texts and the beginnings that are asked for. A frame may hold several messages, one a line, as
- * centrifuge sends them.
+ * centrifuge sends them. `looked` is how many bytes of a message are looked at.
  */
-export const createReader = (findings: Findings, isLooking: boolean) => {
+export const createReader = (findings: Findings, looked: number) => {
   let header: Buffer = Buffer.alloc(0)
   let opcode = 0
   /** Bytes of the frame that have not come yet. */
@@ -32,9 +29,9 @@ export const createReader = (findings: Findings, isLooking: boolean) => {
   let head = ''
 
   const take = (bytes: Buffer) => {
-    if (head.length < HEAD && (isLooking || lineBytes < LEAST_MESSAGE)) {
-      head += bytes.toString('latin1', 0, Math.min(bytes.length, HEAD - head.length))
-    }
+    const wanted = Math.max(looked, LEAST_MESSAGE - lineBytes)
+    if (head.length < wanted)
+      head += bytes.toString('latin1', 0, Math.min(bytes.length, wanted - head.length))
     lineBytes += bytes.length
   }
   const endLine = () => {

@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { machine, note } from '../pipeline/processes.ts'
-import { decimal, perSecond, spread, table } from '../pipeline/report.ts'
-import { type Clients, startClients } from './clients.ts'
-import { deliver, type Finding, type Pattern, settledKb } from './measure.ts'
+import { perSecond } from '../pipeline/report.ts'
+import { startClients } from './clients.ts'
+import { deliver, type Finding, type Pattern, type Storm, settledKb, storm } from './measure.ts'
 import { type BenchServer, prepareGround, startServers } from './servers.ts'
+import * as tables from './tables.ts'
 
 const USAGE = `usage: npm run bench -- gateway [--quick] [--bytes N] [--sockets N,N] [--json FILE]
 
@@ -31,6 +32,7 @@ if (values.help) {
   process.exit(0)
 }
 const { quick } = values
+const bytes = Number(values.bytes)
 const rounds = quick ? 1 : 3
 const print = (text: string) => process.stdout.write(`${text}\n\n`)
 
@@ -38,87 +40,80 @@ const print = (text: string) => process.stdout.write(`${text}\n\n`)
 const patternsFor = (sockets: number): Pattern[] =>
   sockets > 5_000
     ? [
-        { perSecond: 2, atOnce: 1, seconds: quick ? 3 : 6 },
-        { perSecond: 1, atOnce: 64, seconds: quick ? 1 : 2 },
+        { perSecond: 2, atOnce: 1, seconds: quick ? 3 : 6, bytes },
+        { perSecond: 1, atOnce: 64, seconds: quick ? 1 : 2, bytes },
       ]
     : [
-        { perSecond: 50, atOnce: 1, seconds: quick ? 2 : 5 },
-        { perSecond: 100, atOnce: 1, seconds: quick ? 2 : 5 },
-        { perSecond: 1, atOnce: 64, seconds: quick ? 2 : 4 },
-        { perSecond: 1, atOnce: 500, seconds: 1 },
+        { perSecond: 50, atOnce: 1, seconds: quick ? 2 : 5, bytes },
+        { perSecond: 100, atOnce: 1, seconds: quick ? 2 : 5, bytes },
+        { perSecond: 1, atOnce: 64, seconds: quick ? 2 : 4, bytes },
+        { perSecond: 1, atOnce: 500, seconds: 1, bytes },
       ]
 
-const WARM_UP: Pattern = { perSecond: 20, atOnce: 5, seconds: 2 }
+const WARM_UP: Pattern = { perSecond: 20, atOnce: 5, seconds: 2, bytes }
 const WARM_UP_SOCKETS = 100
 
-/** Memory of a connection that only listens, in KB, by server. */
-const idleMemory = async (servers: readonly BenchServer[], clients: Clients, sockets: number) => {
-  const found = new Map<string, number>()
-  for (const server of servers) {
-    const before = await settledKb(server)
-    await clients.resize(server.target, sockets)
-    found.set(server.name, ((await settledKb(server)) - before) / (sockets - WARM_UP_SOCKETS))
-  }
-  return found
-}
+/** In the full run, what the client that reads nothing is sent is more than the buffers of the system take. */
+const DEAF: Pattern = { perSecond: 20, atOnce: 1, seconds: quick ? 3 : 15, bytes: 16_384 }
 
-const printFindings = (findings: readonly Finding[]) => {
-  const kinds = Map.groupBy(findings, each =>
-    [perSecond(each.subscribers), each.perSecond, each.atOnce, each.server].join(' | '),
-  )
-  const rows = [...kinds].map(([kind, runs]) => {
-    const show = (pick: (finding: Finding) => number) => spread(runs.map(pick), decimal)
-    return [
-      kind,
-      show(each => each.cpuMicrosPerMessage),
-      show(each => each.p50),
-      show(each => each.p99),
-      show(each => each.perRead),
-      show(each => each.delivered * 100),
-    ]
-  })
-  const head = ['subscribers', 'times a second', 'at once', 'server', 'CPU µs/message', 'p50 ms', 'p99 ms']
-  print(table([...head, 'messages a read', '% delivered'], rows))
-}
+const MISSED = 64
 
 const directory = mkdtempSync(join(tmpdir(), 'netsentinel-bench-'))
-const ground = await prepareGround(directory, Number(values.bytes))
+const ground = await prepareGround(directory)
 const clients = startClients()
 const servers: BenchServer[] = []
+const findings: Finding[] = []
+const kbOf = new Map<string, number>()
+const storms: Storm[] = []
+
+/** Opens the sockets of every server; the first time it is seen how much memory they take. */
+const open = async (sockets: number) => {
+  note(`${perSecond(sockets)} sockets of each server …`)
+  for (const server of servers) {
+    if (kbOf.has(server.name)) await clients.resize(server.target, sockets)
+    else {
+      const before = await settledKb(server)
+      await clients.resize(server.target, sockets)
+      kbOf.set(server.name, ((await settledKb(server)) - before) / (sockets - WARM_UP_SOCKETS))
+    }
+  }
+}
+
+/** Measures a pattern, round by round, so that whatever else the machine does meets all servers. */
+const measure = async (pattern: Pattern, isOneDeaf = false) => {
+  const found: Finding[] = []
+  for (let round = 0; round < rounds; round += 1) {
+    for (const server of servers) found.push(await deliver(server, clients, pattern, isOneDeaf))
+  }
+  print(tables.deliveries(found))
+  findings.push(...found)
+}
+
 try {
   servers.push(...(await startServers(ground, 'bench.')))
-  print(
-    `${machine()}\n\n${new Date().toISOString().slice(0, 10)}, ${ground.payloadBytes} bytes a message, ${rounds} rounds, medians (least–most)`,
-  )
+  const day = new Date().toISOString().slice(0, 10)
+  print(`${machine()}\n\n${day}, ${rounds} rounds, medians (least–most)`)
   for (const server of servers) {
     await clients.resize(server.target, WARM_UP_SOCKETS)
     await deliver(server, clients, WARM_UP)
   }
-  const findings: Finding[] = []
-  let memory: Map<string, number> | undefined
-  for (const sockets of values.sockets.split(',').map(Number)) {
-    note(`${perSecond(sockets)} sockets of each server …`)
-    if (memory === undefined) {
-      memory = await idleMemory(servers, clients, sockets)
-      print(
-        table(
-          ['server', `KB a connection, ${perSecond(sockets)} idle`],
-          [...memory].map(([name, kb]) => [name, decimal(kb)]),
-        ),
-      )
-    } else for (const { target } of servers) await clients.resize(target, sockets)
-    for (const pattern of patternsFor(sockets)) {
-      for (let round = 0; round < rounds; round += 1) {
-        for (const server of servers) findings.push(await deliver(server, clients, pattern))
-      }
-      printFindings(findings.slice(-rounds * servers.length))
-    }
+  const [most = 0, ...fewer] = values.sockets.split(',').map(Number)
+  await open(most)
+  print(tables.memory(most, kbOf))
+  for (const pattern of patternsFor(most)) await measure(pattern)
+  for (const sockets of fewer) {
+    await open(sockets)
+    for (const pattern of patternsFor(sockets)) await measure(pattern)
   }
+  await measure(DEAF)
+  for (const { target } of servers) await clients.deafen(target)
+  await measure(DEAF, true)
+  const count = fewer.at(-1) ?? most
+  for (const server of servers) storms.push(await storm(server, clients, { count, missed: MISSED, bytes }))
+  print(tables.storms(storms))
   if (values.json !== undefined) {
-    writeFileSync(
-      values.json,
-      JSON.stringify({ machine: machine(), findings, memory: Object.fromEntries(memory ?? []) }, null, 2),
-    )
+    const found = { machine: machine(), day, findings, kbPerConnection: Object.fromEntries(kbOf), storms }
+    writeFileSync(values.json, `${JSON.stringify(found, null, 2)}\n`)
   }
 } finally {
   clients.close()

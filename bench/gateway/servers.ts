@@ -21,8 +21,10 @@ export interface BenchServer {
   readonly name: ProtocolName
   readonly pid: number
   readonly target: Target
-  /** Publishes so many messages at once. Resolves when the server has taken them. */
-  publish(count: number): Promise<void>
+  /** Publishes so many messages of so many bytes at once. Resolves when the server has taken them. */
+  publish(count: number, bytes: number): Promise<void>
+  /** How many it has published. */
+  readonly published: number
   /** Has it give back memory that it does not need. */
   settle(): Promise<void>
   stop(): Promise<void>
@@ -31,27 +33,25 @@ export interface BenchServer {
 /** What all servers are started with. */
 export interface Ground {
   readonly redisUrl: string
-  /** Bytes of a message. */
+  /** Bytes of a message that is not filled up. */
   readonly payloadBytes: number
   readonly payloadFile: string
   close(): void
 }
 
-/** A Redis of the benchmark's own, and a message of about so many bytes: a threat as the gateway sends it. */
-export const prepareGround = async (directory: string, bytes: number): Promise<Ground> => {
+/** A Redis of the benchmark's own, and a message: a threat as the gateway sends it. */
+export const prepareGround = async (directory: string): Promise<Ground> => {
   const port = 20_000 + (process.pid % 10_000)
   const args = ['--bind', '127.0.0.1', '--port', String(port), '--save', '', '--dir', directory]
   const child = spawn(await findRedis(systemTools(undefined), []), args, { stdio: 'ignore' })
   const { modelVersion, ...threat } = makeThreat()
   // The field that says when it was sent comes early, where clients look for it.
-  const text = (filling: string) =>
-    JSON.stringify({ modelVersion, ...threat, event: { ...threat.event, original: filling } })
-  const payload = text('x'.repeat(Math.max(0, bytes - text('').length))).replace(modelVersion, 'TIME')
-  const payloadFile = join(directory, `payload-${bytes}.json`)
-  writeFileSync(payloadFile, payload)
+  const text = JSON.stringify({ modelVersion, ...threat, event: { ...threat.event, original: 'FILLING' } })
+  const payloadFile = join(directory, 'payload.json')
+  writeFileSync(payloadFile, text.replace(modelVersion, 'TIME'))
   return {
     redisUrl: `redis://127.0.0.1:${port}`,
-    payloadBytes: payload.length,
+    payloadBytes: text.length,
     payloadFile,
     close: () => child.kill(),
   }
@@ -61,7 +61,7 @@ const start = async (
   name: ProtocolName,
   command: string,
   args: readonly string[],
-  ownToken: string,
+  { ownToken, emptyBytes }: { readonly ownToken: string; readonly emptyBytes: number },
 ): Promise<BenchServer> => {
   const child = spawn(command, args, { cwd: ROOT, stdio: ['pipe', 'pipe', 'inherit'] })
   const exited = new Promise<void>(done => child.once('close', () => done()))
@@ -76,11 +76,18 @@ const start = async (
     await answer()
   }
   const [port, token] = (await answer()).split(' ')
+  let published = 0
   return {
     name,
     pid: child.pid ?? 0,
     target: { protocol: name, port: Number(port), token: token || ownToken },
-    publish: count => order(`publish ${count}`),
+    publish: (count, bytes) => {
+      published += count
+      return order(`publish ${count} ${Math.max(0, bytes - emptyBytes)}`)
+    },
+    get published() {
+      return published
+    },
     settle: () => order('settle'),
     stop: async () => {
       child.stdin.end()
@@ -137,6 +144,7 @@ const installSocketIo = async (): Promise<string> => {
 export const startServers = async (ground: Ground, prefix: string): Promise<BenchServer[]> => {
   mkdirSync(KEPT, { recursive: true })
   const { token, key } = peerToken()
+  const common = { ownToken: token, emptyBytes: ground.payloadBytes }
   const args = (name: string) => [
     `--redis=${ground.redisUrl}`,
     `--prefix=${prefix}${name}`,
@@ -148,13 +156,13 @@ export const startServers = async (ground: Ground, prefix: string): Promise<Benc
       name,
       process.execPath,
       ['--expose-gc', join(import.meta.dirname, file), ...args(name), ...more],
-      token,
+      common,
     )
   const packages = await installSocketIo()
   const centrifuge = await buildCentrifuge()
   return [
     await nodeServer('netsentinel', 'netsentinel-server.ts'),
     await nodeServer('socket.io', 'socket-io-server.ts', `--packages=${packages}`),
-    ...(centrifuge === undefined ? [] : [await start('centrifuge', centrifuge, args('centrifuge'), token)]),
+    ...(centrifuge === undefined ? [] : [await start('centrifuge', centrifuge, args('centrifuge'), common)]),
   ]
 }

@@ -54,10 +54,10 @@ func main() {
 	redis := flag.String("redis", "", "address of Redis")
 	prefix := flag.String("prefix", "", "prefix of its keys")
 	publicKey := flag.String("key", "", "public key of the tokens, Ed25519, base64url")
-	payloadFile := flag.String("payload", "", "file of a message, with TIME where the time of sending goes")
+	payloadFile := flag.String("payload", "", "file of a message, with TIME and FILLING")
 	flag.Parse()
 	key := ed25519.PublicKey(must(base64.RawURLEncoding.DecodeString(*publicKey)))
-	before, after, _ := strings.Cut(string(must(os.ReadFile(*payloadFile))), "TIME")
+	payload := string(must(os.ReadFile(*payloadFile)))
 
 	node := must(centrifuge.New(centrifuge.Config{}))
 	shard := must(centrifuge.NewRedisShard(node, centrifuge.RedisShardConfig{Address: *redis}))
@@ -84,11 +84,14 @@ func main() {
 	fmt.Println(listener.Addr().(*net.TCPAddr).Port)
 
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
-		order, argument, _ := strings.Cut(lines.Text(), " ")
-		switch order {
+		order := strings.Split(lines.Text(), " ")
+		switch order[0] {
 		case "publish":
-			data := before + strconv.FormatFloat(float64(time.Now().UnixMicro())/1000, 'f', 3, 64) + after
-			for range must(strconv.Atoi(argument)) {
+			data := strings.NewReplacer(
+				"TIME", strconv.FormatFloat(float64(time.Now().UnixMicro())/1000, 'f', 3, 64),
+				"FILLING", strings.Repeat("x", must(strconv.Atoi(order[2]))),
+			).Replace(payload)
+			for range must(strconv.Atoi(order[1])) {
 				must(node.Publish("threats", []byte(data), centrifuge.WithHistory(history, historyTTL)))
 			}
 		case "settle":

@@ -1,0 +1,48 @@
+import { decimal, perSecond, spread, table } from '../pipeline/report.ts'
+import type { Finding, Storm } from './measure.ts'
+
+/** What was found of deliveries, by what was delivered to how many: medians of the rounds. */
+export const deliveries = (findings: readonly Finding[]): string => {
+  const kinds = Map.groupBy(findings, each =>
+    [
+      perSecond(each.subscribers),
+      each.perSecond,
+      each.atOnce,
+      perSecond(each.bytes),
+      each.server + (each.isOneDeaf ? ', one reads nothing' : ''),
+    ].join(' | '),
+  )
+  const rows = [...kinds].map(([kind, runs]) => {
+    const show = (pick: (finding: Finding) => number) => spread(runs.map(pick), decimal)
+    return [
+      kind,
+      show(each => each.cpuMicrosPerMessage),
+      show(each => each.p50),
+      show(each => each.p99),
+      show(each => each.perRead),
+      show(each => each.delivered * 100),
+    ]
+  })
+  const what = ['subscribers', 'times a second', 'at once', 'bytes', 'server']
+  return table([...what, 'CPU µs/message', 'p50 ms', 'p99 ms', 'messages a read', '% delivered'], rows)
+}
+
+/** Memory of connections that only listen. */
+export const memory = (sockets: number, kbOf: ReadonlyMap<string, number>): string =>
+  table(
+    ['server', `KB a connection, ${perSecond(sockets)} idle`],
+    [...kbOf].map(([name, kb]) => [name, decimal(kb)]),
+  )
+
+/** What it took when all came back at once. */
+export const storms = (found: readonly Storm[]): string =>
+  table(
+    ['server', 'clients that come back', 'messages that each gets', 'CPU µs/client', 'all there after'],
+    found.map(each => [
+      each.server,
+      perSecond(each.clients),
+      String(each.recovered),
+      perSecond(each.cpuMicrosPerClient),
+      `${each.seconds.toFixed(1)} s`,
+    ]),
+  )
