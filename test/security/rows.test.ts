@@ -74,6 +74,39 @@ describe('rows', () => {
     }
   })
 
+  it('47: hold for what is kept as well: nobody resumes, lists or looks up what is not theirs', async () => {
+    const { one, two, makeKey, admin, open } = await start()
+    const everything = await open(one.url, admin)
+    await one.relay.onBatch(Array.from({ length: 20 }, (_, i) => recordOf(i)))
+    await until(() => everything.offsets().length === 20)
+    const resume = { positions: [{ partition: 0, offset: 0 }] }
+    for (const [index, sensor] of SENSORS.entries()) {
+      const { headers } = await makeKey({ sensor: [sensor] })
+      const own = Array.from({ length: 20 }, (_, i) => i).filter(i => i % 2 === index)
+      for (const { url } of [one, two]) {
+        const socket = await openForeignSocket(url, { headers })
+        socket.send({ type: 'subscribe', channel: 'alerts', resume })
+        socket.send({ type: 'subscribe', channel: 'threats', filter: { score: 0 }, resume })
+        await until(() =>
+          socket.messages.some(({ data }) => (data as { id?: string })?.id === `threat-${own.at(-1)}`),
+        )
+        const [refused, subscribed, ...missed] = socket.messages
+        expect(refused).toMatchObject({ type: 'error', code: 'forbidden' })
+        expect(subscribed).toMatchObject({ type: 'subscribed', recovered: true })
+        expect(missed.map(({ data }) => (data as { id: string }).id)).toEqual(
+          own.filter(i => i > 0).map(i => `threat-${i}`),
+        )
+        const listed = await (await fetch(`${url}/threats`, { headers })).json()
+        const ids = (listed as { threats: { id: string }[] }).threats.map(({ id }) => id)
+        expect(ids.toSorted()).toEqual(own.map(i => `threat-${i}`).toSorted())
+        for (let i = 0; i < 20; i += 1) {
+          const { status } = await fetch(`${url}/threats/threat-${i}`, { headers })
+          expect([i, status]).toEqual([i, i % 2 === index ? 200 : 404])
+        }
+      }
+    }
+  })
+
   it('48: are asked beside the filter of a client, and at once when they change, on every gateway', async () => {
     const { one, two, makeKey, open } = await start()
     const { headers, setRows } = await makeKey({ sensor: ['one'] })

@@ -291,6 +291,35 @@ describe('a socket', () => {
     expect(goingAway).toEqual({ type: 'going-away', reconnectAfterMs: expect.any(Number) })
     expect(goingAway?.reconnectAfterMs).toBeLessThanOrEqual(1_000)
   })
+
+  it('53: loses nothing by a shutdown: on another gateway it goes on where it was, in order and once', async () => {
+    const shared = { dataDir: tempDir(), prefix: unique('shutdown') }
+    const [one, two] = [await start(shared), await startTestGateway(shared)]
+    const records = (from: number, to: number) =>
+      Array.from({ length: to - from }, (_, i) => threatRecord(from + i))
+    const offsetsOf = ({ messages }: { readonly messages: readonly object[] }) =>
+      (messages as readonly { type: string; position: { offset: number } }[])
+        .filter(({ type }) => type === 'threat')
+        .map(({ position }) => position.offset)
+    const first = await openForeignSocket(one.url, { headers: one.headers })
+    first.send({ type: 'subscribe', channel: 'threats' })
+    await until(() => first.messages.length === 1)
+    await one.relay.onBatch(records(0, 10))
+    await until(() => offsetsOf(first).length === 10)
+    await one.gateway.close()
+    expect(await first.closed).toBe(4001)
+    await two.relay.onBatch(records(10, 20))
+
+    const { epoch } = first.messages[0] as { type: string; epoch: string }
+    const second = await openForeignSocket(two.url, { headers: one.headers })
+    const positions = [{ partition: 0, offset: offsetsOf(first).at(-1) }]
+    second.send({ type: 'subscribe', channel: 'threats', resume: { epoch, positions } })
+    await two.relay.onBatch(records(20, 30))
+    await until(() => offsetsOf(second).at(-1) === 29)
+    expect(second.messages[0]).toMatchObject({ type: 'subscribed', recovered: true })
+    const all = [...offsetsOf(first), ...offsetsOf(second)]
+    expect(all).toEqual(Array.from({ length: 30 }, (_, i) => i))
+  })
 })
 
 it('54: the WebSocket library is one without the memory disclosure and the denial of service of 2026', () => {
