@@ -125,6 +125,7 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
       open: deps.openDecisions,
       intervalMs: DECISION_INTERVAL_MS,
       log,
+      metrics,
       now,
     })
     closer.add(() => decisions.close())

@@ -317,6 +317,11 @@ export const createMetrics = (options: { readonly defaults?: boolean } = {}) => 
       labelNames: ['code'] as const,
       registers,
     }),
+    decisionWait: new Gauge({
+      name: 'netsentinel_gateway_decision_wait_seconds',
+      help: 'How long the oldest decision has waited in the store to be published; 0 when none does.',
+      registers,
+    }),
     logins: new Counter({
       name: 'netsentinel_gateway_logins_total',
       help: 'Logins by outcome: accepted or refused.',

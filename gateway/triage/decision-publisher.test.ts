@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { SentinelError } from '../../runtime/errors.ts'
 import { silentLog } from '../../runtime/log.ts'
+import { createMetrics } from '../../runtime/metrics.ts'
 import { makeDecision } from '../../test/contract/store-values.ts'
 import { until } from '../../test/support/services.ts'
 import { tempDir } from '../../test/support/temp.ts'
@@ -20,6 +21,7 @@ const create = async () => {
   const store = await openStore({ address: join(tempDir(), 'gateway.db'), log: silentLog() })
   open.push(() => store.close())
   let time = NOW
+  const metrics = createMetrics()
   let writers = 0
   let fault: 'before' | 'after' | undefined
   const topic: string[] = []
@@ -42,6 +44,7 @@ const create = async () => {
       open: openWriter,
       intervalMs: 10,
       log: silentLog(),
+      metrics,
       now: () => time,
     })
     open.push(publisher.close)
@@ -51,6 +54,7 @@ const create = async () => {
     store,
     topic,
     start,
+    waits: async () => (await metrics.decisionWait.get()).values[0]?.value,
     openWriter,
     decide: async (id: string) => {
       const decision = makeDecision({ id, kind: 'suppress', sensor: 'dmz', at: time })
@@ -110,7 +114,7 @@ describe('the publisher of decisions', () => {
   })
 
   it('leaves what others have just decided to them, until they have had the time', async () => {
-    const { decide, start, topic, advance, store } = await create()
+    const { decide, start, topic, advance, store, waits } = await create()
     const publisher = start()
     await decide('first')
     publisher.wake()
@@ -124,7 +128,10 @@ describe('the publisher of decisions', () => {
     await decide('second')
     await until(() => looks > 2)
     expect(topic).toEqual(['first'])
-    advance(5_000)
+    advance(4_999)
+    await until(async () => (await waits()) === 4.999)
+    advance(1)
     await until(() => topic.length === 2)
+    await until(async () => (await waits()) === 0)
   })
 })

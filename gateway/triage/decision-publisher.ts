@@ -1,4 +1,5 @@
 import type { Log } from '../../runtime/log.ts'
+import type { Metrics } from '../../runtime/metrics.ts'
 import { type Repeating, startRepeating } from '../repeating.ts'
 import type { DecisionStore, OutboxEntry } from '../store/decisions.ts'
 
@@ -21,6 +22,7 @@ interface DecisionPublisherDeps {
   /** How often it looks for what others have left, in ms. */
   readonly intervalMs: number
   readonly log: Log
+  readonly metrics: Pick<Metrics, 'decisionWait'>
   /** In ms since 1970 (UTC). */
   readonly now: () => number
 }
@@ -37,7 +39,7 @@ export interface DecisionPublisher extends Pick<Repeating, 'close'> {
  * was held up cannot bring back what was lifted meanwhile.
  */
 export const startDecisionPublisher = (deps: DecisionPublisherDeps): DecisionPublisher => {
-  const { store, log, now } = deps
+  const { store, log, metrics, now } = deps
   let writer: DecisionWriter | undefined
   let isAwake = true
 
@@ -54,6 +56,7 @@ export const startDecisionPublisher = (deps: DecisionPublisherDeps): DecisionPub
       isAwake = false
       const entries = await store.unpublishedDecisions(BATCH)
       const [oldest] = entries
+      metrics.decisionWait.set(oldest === undefined ? 0 : Math.max(0, now() - oldest.at) / 1000)
       if (oldest === undefined || (!isOurs && oldest.at > now() - PATIENCE_MS)) {
         // Something may have been decided while it looked.
         if (isAwake) continue

@@ -6,6 +6,7 @@ import { redisConfig } from '../../connectors/redis.ts'
 import { createRegistry, registryConfig } from '../../connectors/registry.ts'
 import { startKafkaGateway } from '../../gateway/command.ts'
 import { gatewayConfig } from '../../gateway/config.ts'
+import { openDecisionWriter } from '../../gateway/triage/decision-writer.ts'
 import { startAlerting } from '../../pipelines/alerting/command.ts'
 import { alertingConfig } from '../../pipelines/alerting/config.ts'
 import { readVerdicts } from '../../pipelines/retraining/verdicts.ts'
@@ -15,6 +16,7 @@ import { silentLog } from '../../runtime/log.ts'
 import { createMetrics } from '../../runtime/metrics.ts'
 import type { Alert } from '../../schemas/generated.ts'
 import { topicCatalogue, topicsConfig } from '../../schemas/topics.ts'
+import { makeDecision } from '../contract/store-values.ts'
 import { makeEvent } from '../support/events.ts'
 import { logIn, PASSWORD } from '../support/gateway.ts'
 import { runCli, services, unique, until } from '../support/services.ts'
@@ -165,6 +167,35 @@ describe('triage over REST', () => {
 
     expect((await ask('DELETE', '/entities/ip%3A192.0.2.1')).json).toEqual({ records: 14, decisions: 3 })
     await until(async () => (await verdicts()).size === 0, { what: 'retraining to know of no verdict' })
+  })
+
+  it('is published by one gateway at a time: who was overtaken writes nothing any more', async () => {
+    const { kafka, topics, codecs, decisions } = await createSystem()
+    await ensureTopics(kafka, [topics.decisions])
+    const open = async () => {
+      const topic = topics.decisions.name
+      const writer = await openDecisionWriter({
+        kafka,
+        topic,
+        codec: codecs.decision,
+        transactionalId: topic,
+      })
+      cleanUp(() => writer.close())
+      return writer
+    }
+    const entryOf = (id: string, isLifted = false) => ({
+      place: 0,
+      id,
+      at: Date.now(),
+      decision: isLifted ? null : makeDecision({ id, kind: 'suppress', sensor: 'dmz' }),
+    })
+    const held = await open()
+    await held.write([entryOf('a')])
+    const other = await open()
+    await other.write([entryOf('a', true)])
+    await expect(held.write([entryOf('a')])).rejects.toMatchObject({ code: 'NS_TRANSACTION_FAILED' })
+    await other.write([entryOf('b')])
+    expect(await decisions()).toEqual(Array.from({ length: PARTITIONS }, () => ['a', 'a', 'b']))
   })
 
   it('loses nothing that it has answered to when its process is killed before it could publish', async () => {
