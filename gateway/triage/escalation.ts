@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
+import { setImmediate } from 'node:timers/promises'
 import type { Log } from '../../runtime/log.ts'
 import type { Severity } from '../../schemas/generated.ts'
 import type { Audit } from '../auth/audit.ts'
 import { type Repeating, startRepeating } from '../repeating.ts'
 import type { DecisionStore } from '../store/decisions.ts'
-import type { EscalationStore } from '../store/escalations.ts'
+import type { EscalationStore, OpenAlert } from '../store/escalations.ts'
 import { BLANK_DECISION } from './triage.ts'
 
 /** Who escalates, in the alert and in its history. */
@@ -34,27 +35,28 @@ interface EscalationDeps {
 export const startEscalation = (deps: EscalationDeps): Pick<Repeating, 'close'> => {
   const { store, audit, now } = deps
 
+  const escalate = async ({ alert, openedRevision }: OpenAlert) => {
+    const { id: alertId, entity, revision, severity } = alert
+    const decision = {
+      ...BLANK_DECISION,
+      kind: 'escalate' as const,
+      id: randomUUID(),
+      by: ESCALATOR,
+      at: now(),
+      alertId,
+    }
+    const made = { decision, actor: ESCALATOR, alertId, entity }
+    if (!(await store.addEscalation(made, { known: revision, openedRevision }))) return
+    deps.wake()
+    await audit.note({ event: 'alert.escalate', outcome: 'accepted', subject: alertId, detail: { severity } })
+  }
+
   const escalateDue = async () => {
-    const due = await store.listOpenAlerts(deps.minSeverity, now() - deps.afterMs)
-    for (const { alert, openedRevision } of due) {
-      const { id: alertId, entity, revision, severity } = alert
-      const decision = {
-        ...BLANK_DECISION,
-        kind: 'escalate' as const,
-        id: randomUUID(),
-        by: ESCALATOR,
-        at: now(),
-        alertId,
-      }
-      const made = { decision, actor: ESCALATOR, alertId, entity }
-      if (!(await store.addEscalation(made, { known: revision, openedRevision }))) continue
-      deps.wake()
-      await audit.note({
-        event: 'alert.escalate',
-        outcome: 'accepted',
-        subject: alertId,
-        detail: { severity },
-      })
+    for (const each of await store.listOpenAlerts(deps.minSeverity)) {
+      // There may be thousands, and SQLite answers without letting anybody else in.
+      await setImmediate()
+      const found = await store.findOpenAlert(each)
+      if (found !== undefined && found.knownSince < now() - deps.afterMs) await escalate(found)
     }
   }
 

@@ -137,10 +137,9 @@ export const createTriage = ({ store, findAlert, wake, audit, now }: TriageDeps)
         { known: alert.revision, expected },
       )
       const isDone = outcome === 'done'
+      if (isDone) wake()
       await note(decider, `alert.${kind}`, alertId, { revision }, isDone ? 'accepted' : outcome)
-      if (!isDone) return { refused: 'stale', revision }
-      wake()
-      return { decision: made.decision, revision }
+      return isDone ? { decision: made.decision, revision } : { refused: 'stale', revision }
     },
     suppress: async (decider, wanted) => {
       const problem = problemOf(wanted, now())
