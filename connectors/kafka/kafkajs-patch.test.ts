@@ -115,6 +115,22 @@ describe('record batches', () => {
     expect(whole.records.map(each => each.isControlRecord)).toEqual([false, false])
   })
 
+  it('are read where they lie: one buffer for each value, and none for what is around it', async () => {
+    const bytes = await batch([...Array(100).keys()], 99)
+    const { slice } = Buffer.prototype
+    let slices = 0
+    Buffer.prototype.slice = function (this: Buffer, ...range: []) {
+      slices++
+      return slice.apply(this, range)
+    }
+    try {
+      await decodeBatch(new Decoder(bytes))
+    } finally {
+      Buffer.prototype.slice = slice
+    }
+    expect(slices).toBeLessThan(110)
+  })
+
   it('may hold more records than a call takes arguments', async () => {
     const count = 200_000
     const one = await batch(
