@@ -1,4 +1,5 @@
 import { SentinelError } from '../../runtime/errors.ts'
+import type { Contribution } from '../../schemas/generated.ts'
 import type { Analysis, Detector, TrainedModel } from '../detector.ts'
 import { contributionsOf } from '../explain.ts'
 import { FEATURE_COUNT, featureRows } from '../features/features.ts'
@@ -15,6 +16,8 @@ export interface OnnxDetectorDeps extends TrainedModel {
   readonly explainFrom?: number | undefined
   readonly session?: Pick<SessionOptions, 'batchRows' | 'worker'>
 }
+
+const NO_CONTRIBUTIONS: readonly Contribution[] = []
 
 const isShare = (value: number): boolean => value >= 0 && value <= 1
 
@@ -77,8 +80,9 @@ export const createOnnxDetector = async ({
   /** The analyses of rows. Of the observations nothing is kept meanwhile: many batches may be waiting. */
   const analyze = async (rows: Float32Array<ArrayBuffer>, count: number): Promise<Analysis[]> => {
     const scored = await session.run(rows)
+    const analyses: Analysis[] = []
     let explained = 0
-    return Array.from({ length: count }, (_, row): Analysis => {
+    for (let row = 0; row < count; row++) {
       const score = scored.scores[row] ?? Number.NaN
       if (!isShare(score))
         throw new SentinelError(
@@ -89,12 +93,16 @@ export const createOnnxDetector = async ({
       const modelScores: Record<string, number> = {}
       let at = row * models.length
       for (const name of models) modelScores[name] = scored.models[at++] ?? Number.NaN
-      if (score < explainFrom) return { score, severity, modelScores, contributions: [] }
-      const from = FEATURE_COUNT * explained++
-      const values = scored.explained.subarray(from, from + FEATURE_COUNT)
-      const amounts = scored.contributions.subarray(from, from + FEATURE_COUNT)
-      return { score, severity, modelScores, contributions: contributionsOf(manifest, values, amounts) }
-    })
+      let contributions: readonly Contribution[] = NO_CONTRIBUTIONS
+      if (score >= explainFrom) {
+        const from = FEATURE_COUNT * explained++
+        const values = scored.explained.subarray(from, from + FEATURE_COUNT)
+        const amounts = scored.contributions.subarray(from, from + FEATURE_COUNT)
+        contributions = contributionsOf(manifest, values, amounts)
+      }
+      analyses.push({ score, severity, modelScores, contributions })
+    }
+    return analyses
   }
 
   return {
