@@ -72,6 +72,126 @@ const createJoiner = () => {
   }
 }
 
+/** What the outboxes of a flusher share. */
+interface Shared {
+  join(frames: readonly Buffer[]): Buffer
+  /** Has an outbox flushed with the next round. */
+  mark(outbox: SocketOutbox): void
+  unmark(outbox: SocketOutbox): void
+  dropped(origin: Origin): void
+}
+
+/** A class, because there are tens of thousands: its functions are not made anew for each. */
+class SocketOutbox implements Outbox {
+  readonly #sink: Sink
+  readonly #maxBytes: number
+  readonly #shared: Shared
+  #waiting: Buffer[] = []
+  /** Where each of those comes from. */
+  #origins: (Origin | undefined)[] = []
+  #waitingBytes = 0
+  #dropped: Dropped | undefined
+  #isOpen = true
+  #isDraining = false
+
+  constructor(sink: Sink, maxBytes: number, shared: Shared) {
+    this.#sink = sink
+    this.#maxBytes = maxBytes
+    this.#shared = shared
+  }
+
+  add(frame: Buffer, origin?: Origin): boolean {
+    if (!this.#isOpen) return false
+    const share = origin === undefined ? undefined : SHARE_OF[origin.severity]
+    if (origin !== undefined && share !== undefined && !this.#fits(frame, share)) {
+      this.#leaveOut(origin)
+      return true
+    }
+    if (!this.#fits(frame, 1) && !this.#makeRoom(frame)) {
+      this.#isOpen = false
+      this.#drop()
+      return false
+    }
+    this.#waiting.push(frame)
+    this.#origins.push(origin)
+    this.#waitingBytes += frame.length
+    if (this.#waitingBytes >= FULL_WRITE_BYTES) this.flush()
+    else this.#shared.mark(this)
+    return true
+  }
+
+  get bytes(): number {
+    return this.#waitingBytes + this.#sink.writableLength
+  }
+
+  close(): void {
+    this.flush()
+    this.#isOpen = false
+    this.#drop()
+  }
+
+  /** Writes what waits, unless the socket is behind: then when it has drained. */
+  flush(): void {
+    const isIdle = this.#waiting.length === 0 && this.#dropped === undefined
+    if (!this.#isOpen || this.#sink.destroyed || isIdle) return
+    if (this.#sink.writableNeedDrain) {
+      if (this.#isDraining) return
+      this.#isDraining = true
+      this.#sink.once('drain', () => {
+        this.#isDraining = false
+        this.flush()
+      })
+      return
+    }
+    const notices = this.#dropped?.notices().map(notice => textFrame(JSON.stringify(notice))) ?? []
+    const frames = notices.length === 0 ? this.#waiting : [...this.#waiting, ...notices]
+    this.#dropped = undefined
+    this.#empty()
+    this.#sink.write(this.#shared.join(frames))
+  }
+
+  #fits({ length }: Buffer, share: number): boolean {
+    const ahead = this.bytes
+    return ahead === 0 || ahead + length <= this.#maxBytes * share
+  }
+
+  /** Leaves out what waits, the least severe first, until a frame fits; false when it does not even then. */
+  #makeRoom(frame: Buffer): boolean {
+    return SHARES.some(([severity]) => {
+      this.#thin(severity)
+      return this.#fits(frame, 1)
+    })
+  }
+
+  /** Leaves out what waits of a severity. */
+  #thin(severity: Severity): void {
+    const isKept = this.#origins.map(origin => origin?.severity !== severity)
+    for (const origin of this.#origins) if (origin?.severity === severity) this.#leaveOut(origin)
+    this.#waiting = this.#waiting.filter((_, index) => isKept[index])
+    this.#origins = this.#origins.filter((_, index) => isKept[index])
+    this.#waitingBytes = this.#waiting.reduce((sum, { length }) => sum + length, 0)
+  }
+
+  #leaveOut(origin: Origin): void {
+    this.#dropped ??= createDropped()
+    this.#dropped.note(origin)
+    this.#shared.dropped(origin)
+    // For the client to be told, also when nothing else comes.
+    this.#shared.mark(this)
+  }
+
+  #empty(): void {
+    this.#waiting = []
+    this.#origins = []
+    this.#waitingBytes = 0
+  }
+
+  #drop(): void {
+    this.#empty()
+    this.#shared.unmark(this)
+  }
+}
+
 interface FlusherOptions {
   readonly schedule?: Schedule
   /** In ms from any point. */
@@ -93,113 +213,26 @@ export const createFlusher = ({
   onDropped,
 }: FlusherOptions = {}): Flusher => {
   const joiner = createJoiner()
-  let dirty = new Set<() => void>()
+  let dirty = new Set<SocketOutbox>()
   let restsUntil = 0
 
   const flushAll = () => {
-    const flushes = dirty
+    const outboxes = dirty
     dirty = new Set()
     const started = now()
-    for (const flush of flushes) flush()
+    for (const outbox of outboxes) outbox.flush()
     joiner.forget()
     const ended = now()
     restsUntil = ended + Math.min((ended - started) * REST, MAX_REST_MS)
   }
-  const markDirty = (flush: () => void) => {
-    if (dirty.size === 0) schedule(flushAll, restsUntil - now())
-    dirty.add(flush)
-  }
-
-  return {
-    open: (sink, maxBytes) => {
-      let waiting: Buffer[] = []
-      /** Where each of those comes from. */
-      let origins: (Origin | undefined)[] = []
-      let waitingBytes = 0
-      let dropped: Dropped | undefined
-      let isOpen = true
-      let isDraining = false
-
-      const empty = () => {
-        waiting = []
-        origins = []
-        waitingBytes = 0
-      }
-      const drop = () => {
-        empty()
-        dirty.delete(flush)
-      }
-      const leaveOut = (origin: Origin) => {
-        dropped ??= createDropped()
-        dropped.note(origin)
-        onDropped?.(origin)
-        // For the client to be told, also when nothing else comes.
-        markDirty(flush)
-      }
-      /** Leaves out what waits of a severity. */
-      const thin = (severity: Severity) => {
-        const isKept = origins.map(origin => origin?.severity !== severity)
-        for (const origin of origins) if (origin?.severity === severity) leaveOut(origin)
-        waiting = waiting.filter((_, index) => isKept[index])
-        origins = origins.filter((_, index) => isKept[index])
-        waitingBytes = waiting.reduce((sum, { length }) => sum + length, 0)
-      }
-      const fits = ({ length }: Buffer, share: number) => {
-        const ahead = waitingBytes + sink.writableLength
-        return ahead === 0 || ahead + length <= maxBytes * share
-      }
-      /** Leaves out what waits, the least severe first, until a frame fits; false when it does not even then. */
-      const makeRoom = (frame: Buffer) =>
-        SHARES.some(([severity]) => {
-          thin(severity)
-          return fits(frame, 1)
-        })
-      const flush = () => {
-        if (!isOpen || sink.destroyed || (waiting.length === 0 && dropped === undefined)) return
-        if (sink.writableNeedDrain) {
-          if (isDraining) return
-          isDraining = true
-          sink.once('drain', () => {
-            isDraining = false
-            flush()
-          })
-          return
-        }
-        const notices = dropped?.notices().map(notice => textFrame(JSON.stringify(notice))) ?? []
-        dropped = undefined
-        const frames = notices.length === 0 ? waiting : [...waiting, ...notices]
-        empty()
-        sink.write(joiner.join(frames))
-      }
-      return {
-        add: (frame, origin) => {
-          if (!isOpen) return false
-          const share = origin === undefined ? undefined : SHARE_OF[origin.severity]
-          if (origin !== undefined && share !== undefined && !fits(frame, share)) {
-            leaveOut(origin)
-            return true
-          }
-          if (!fits(frame, 1) && !makeRoom(frame)) {
-            isOpen = false
-            drop()
-            return false
-          }
-          waiting.push(frame)
-          origins.push(origin)
-          waitingBytes += frame.length
-          if (waitingBytes >= FULL_WRITE_BYTES) flush()
-          else markDirty(flush)
-          return true
-        },
-        get bytes() {
-          return waitingBytes + sink.writableLength
-        },
-        close: () => {
-          flush()
-          isOpen = false
-          drop()
-        },
-      }
+  const shared: Shared = {
+    join: joiner.join,
+    mark: outbox => {
+      if (dirty.size === 0) schedule(flushAll, restsUntil - now())
+      dirty.add(outbox)
     },
+    unmark: outbox => dirty.delete(outbox),
+    dropped: origin => onDropped?.(origin),
   }
+  return { open: (sink, maxBytes) => new SocketOutbox(sink, maxBytes, shared) }
 }

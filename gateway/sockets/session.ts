@@ -76,9 +76,9 @@ export interface Session {
 export const createSession = ({ auth, socket, hub, feed, limits, now, ...deps }: SessionDeps): Session => {
   let principal = deps.principal
   /** What the client has asked for of each channel, apart from what it may see. */
-  const wanted = new Map<Channel, Filter>()
+  const wanted: Partial<Record<Channel, Filter>> = {}
   /** Channels that the client comes back to and is not live on yet, each by the subscription that counts. */
-  const returning = new Map<Channel, symbol>()
+  const returning: Partial<Record<Channel, symbol | undefined>> = {}
   const burst = limits.messagesPerSecond * 2
   let allowance = burst
   let refilledAt = now()
@@ -89,7 +89,7 @@ export const createSession = ({ auth, socket, hub, feed, limits, now, ...deps }:
 
   const leave = () => {
     isOpen = false
-    returning.clear()
+    for (const channel of CHANNELS) returning[channel] = undefined
     hub.leave(subscriber)
     socket.outbox.close()
   }
@@ -115,16 +115,16 @@ export const createSession = ({ auth, socket, hub, feed, limits, now, ...deps }:
     return false
   }
 
-  const filterOf = (channel: Channel) => both(visibleTo(principal), wanted.get(channel) ?? EVERYTHING)
+  const filterOf = (channel: Channel) => both(visibleTo(principal), wanted[channel] ?? EVERYTHING)
 
   /** Subscribes to what the client has asked for, as far as it may see it. */
   const goLive = (channel: Channel) => {
-    returning.delete(channel)
+    returning[channel] = undefined
     hub.subscribe(channel, subscriber, filterOf(channel))
   }
 
   const unsubscribe = (channel: Channel) => {
-    returning.delete(channel)
+    returning[channel] = undefined
     hub.unsubscribe(channel, subscriber)
   }
 
@@ -132,7 +132,7 @@ export const createSession = ({ auth, socket, hub, feed, limits, now, ...deps }:
     principal = next
     for (const channel of CHANNELS) {
       const isLive = hub.isSubscribed(channel, subscriber)
-      if (!isLive && !returning.has(channel)) continue
+      if (!isLive && returning[channel] === undefined) continue
       if (!isGranted(principal, CHANNEL_PERMISSION[channel])) {
         unsubscribe(channel)
         reply({ type: 'unsubscribed', channel })
@@ -166,9 +166,9 @@ export const createSession = ({ auth, socket, hub, feed, limits, now, ...deps }:
     const turn = Symbol(channel)
     let judged = principal
     let filter = filterOf(channel)
-    returning.set(channel, turn)
+    returning[channel] = turn
     void deps.recovery.recover(channel, resume, {
-      isWaiting: () => returning.get(channel) === turn,
+      isWaiting: () => returning[channel] === turn,
       hasRoom: () => socket.outbox.bytes < limits.queueBytes * RECOVERY_SHARE,
       begin: (place, reason) => {
         const why = reason === undefined ? {} : { reason }
@@ -195,7 +195,7 @@ export const createSession = ({ auth, socket, hub, feed, limits, now, ...deps }:
       return
     }
     unsubscribe(channel)
-    wanted.set(channel, filter === undefined ? EVERYTHING : compileFilter(filter))
+    wanted[channel] = filter === undefined ? EVERYTHING : compileFilter(filter)
     if (resume !== undefined) {
       recover(channel, resume, asked)
       return
