@@ -14,6 +14,9 @@ const KEPT = join(ROOT, '.netsentinel/bench/gateway')
 /** The peer's packages, at the releases that it is measured with. */
 const SOCKET_IO = ['socket.io@4.8.4', '@socket.io/redis-adapter@8.3.0']
 
+/** What deployments run the gateway with; the peer in Node gets the same. */
+const NODE_FLAGS = ['--max-semi-space-size=16', '--expose-gc']
+
 const GO_PLACES = ['go', '/usr/local/go/bin/go']
 
 /** A server under test: a process of its own. */
@@ -155,7 +158,7 @@ export const startServers = async (ground: Ground, prefix: string): Promise<Benc
     start(
       name,
       process.execPath,
-      ['--expose-gc', join(import.meta.dirname, file), ...args(name), ...more],
+      [...NODE_FLAGS, join(import.meta.dirname, file), ...args(name), ...more],
       common,
     )
   const packages = await installSocketIo()
