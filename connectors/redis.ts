@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { Redis as Client, type RedisOptions } from 'ioredis'
 import { z } from 'zod'
 import { type SectionValues, section, setting } from '../runtime/config.ts'
@@ -11,6 +12,11 @@ export const redisConfig = section('redis', {
     z.url({ protocol: /^rediss?$/ }).default('redis://127.0.0.1:6379'),
     'Address of Redis, with user and password where it asks for them; rediss:// for TLS.',
     { secret: true },
+  ),
+  sslCa: setting(
+    'REDIS_SSL_CA',
+    z.string().min(1).optional(),
+    'File of the authorities to trust with rediss://, PEM; those of the system when unset.',
   ),
 })
 
@@ -44,7 +50,7 @@ export interface Redis {
 }
 
 interface RedisDeps {
-  readonly config: SectionValues<typeof redisConfig>
+  readonly config: RedisConfig
   readonly log: Log
   /** For what can do without: it is connected as soon as Redis is there. */
   readonly mayBeAway?: boolean
@@ -61,13 +67,29 @@ const options = {
   retryStrategy: (attempt: number) => Math.min(RETRY_MIN_MS * 2 ** Math.min(attempt, 10), RETRY_MAX_MS),
 } satisfies RedisOptions
 
+type RedisConfig = SectionValues<typeof redisConfig>
+
+/** What makes the connection one over TLS, where it is to be. Throws NS_CONFIG_INVALID. */
+const tlsOf = ({ url, sslCa }: RedisConfig): Pick<RedisOptions, 'tls'> => {
+  if (sslCa === undefined) return {}
+  if (!url.startsWith('rediss:')) {
+    throw new SentinelError('NS_CONFIG_INVALID', 'REDIS_SSL_CA is set, but REDIS_URL is not rediss://')
+  }
+  try {
+    return { tls: { ca: readFileSync(sslCa) } }
+  } catch (cause) {
+    throw new SentinelError('NS_CONFIG_INVALID', `REDIS_SSL_CA: ${messageOf(cause)}`, { cause })
+  }
+}
+
 /**
  * Connects to Redis. Resolves when it has answered; throws NS_SERVICE_UNREACHABLE when it does not, unless it may be away.
  */
 export const createRedis = async ({ config, log, mayBeAway = false }: RedisDeps): Promise<Redis> => {
-  const commands = new Client(config.url, options)
+  const all = { ...options, ...tlsOf(config) }
+  const commands = new Client(config.url, all)
   // A connection that has subscribed can do nothing else, so subscriptions have one of their own.
-  const subscriptions = new Client(config.url, options)
+  const subscriptions = new Client(config.url, all)
   const receivers = new Map<string, Set<(payload: string) => void>>()
   const clients = { commands, subscriptions }
 
@@ -158,13 +180,11 @@ export interface QueueConnection {
  * The connection of one end of a queue: of a `worker`, which waits as long as Redis is away, or of an `adder`, whose
  * commands fail at once then.
  */
-export const createQueueConnection = (
-  { url }: SectionValues<typeof redisConfig>,
-  purpose: 'adder' | 'worker',
-): QueueConnection => {
+export const createQueueConnection = (config: RedisConfig, purpose: 'adder' | 'worker'): QueueConnection => {
   const { lazyConnect, connectTimeout, retryStrategy } = options
   const patient = { lazyConnect, connectTimeout, retryStrategy, maxRetriesPerRequest: null }
-  const client = purpose === 'adder' ? new Client(url, options) : new Client(url, patient)
+  const kind = purpose === 'adder' ? options : patient
+  const client = new Client(config.url, { ...kind, ...tlsOf(config) })
   const duplicates: Client[] = []
   const duplicate = client.duplicate.bind(client)
   client.duplicate = override => {

@@ -35,6 +35,8 @@ export interface TestGatewayOptions {
   /** What gateways share that shall meet in Redis. */
   readonly prefix: string
   readonly redisUrl?: string
+  /** File of the authority that it shows a certificate of. */
+  readonly redisCa?: string
   /** Settings by their environment variables. */
   readonly env?: Readonly<Record<string, string>>
   readonly log?: Log
@@ -56,7 +58,10 @@ export const startTestGateway = async (options: TestGatewayOptions) => {
         { gateway: gatewayConfig },
         { GATEWAY_PORT: '0', BOOTSTRAP_ADMIN_PASSWORD: PASSWORD, ...options.env },
       ).gateway,
-      redis: { url: options.redisUrl ?? services().redisUrl },
+      redis: {
+        url: options.redisUrl ?? services().redisUrl,
+        ...(options.redisCa === undefined ? {} : { sslCa: options.redisCa }),
+      },
       dataDir: options.dataDir,
       prefix: options.prefix,
     },

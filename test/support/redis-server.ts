@@ -45,14 +45,16 @@ const answers = (port: number): Promise<boolean> =>
     })
   })
 
-/** Starts a Redis on a free port. The caller kills it. */
-export const startRedisServer = async (): Promise<RedisServer> => {
+/** Starts a Redis on a free port, with further arguments where there are any. The caller kills it. */
+export const startRedisServer = async (more: readonly string[] = []): Promise<RedisServer> => {
   const port = await freePort()
   const command = await findRedis(systemTools(undefined), bundled())
   const args = ['--bind', '127.0.0.1', '--port', String(port), '--save', '', '--dir', tempDir()]
   let child: ChildProcess | undefined
   const start = async () => {
-    child = spawn(command, [...args, '--appendonly', 'yes', '--appendfsync', 'always'], { stdio: 'ignore' })
+    child = spawn(command, [...args, '--appendonly', 'yes', '--appendfsync', 'always', ...more], {
+      stdio: 'ignore',
+    })
     await until(() => answers(port), { what: 'redis' })
   }
   await start()
