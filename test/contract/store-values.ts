@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Session } from '../../gateway/store/sessions.ts'
 import type { User } from '../../gateway/store/users.ts'
+import { BLANK_DECISION } from '../../gateway/triage/triage.ts'
 import type { Decision } from '../../schemas/generated.ts'
 
 /** The time in the contract suites of the store, in ms since 1970 (UTC). */
@@ -35,15 +36,6 @@ export const makeDecision = (fields: Partial<Decision> & Pick<Decision, 'kind'>)
   id: randomUUID(),
   by: 'ann',
   at: NOW,
-  comment: null,
-  alertId: null,
-  assignee: null,
-  verdict: null,
-  entity: null,
-  cidr: null,
-  sensor: null,
-  technique: null,
-  rule: null,
-  expiresAt: null,
+  ...BLANK_DECISION,
   ...fields,
 })
