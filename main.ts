@@ -9,15 +9,16 @@ import { registryConfig } from './connectors/registry.ts'
 import { sourcesConfig } from './connectors/sources/config.ts'
 import { password } from './gateway/client/password-command.ts'
 import { watch } from './gateway/client/watch-command.ts'
-import { gateway } from './gateway/command.ts'
+import { createGateway } from './gateway/command.ts'
 import { gatewayConfig } from './gateway/config.ts'
-import { consoleDashboard } from './gateway/console.ts'
+import { createConsoleDashboard } from './gateway/console.ts'
 import { renderFeaturesMarkdown } from './models/features/page.ts'
 import { modelsConfig } from './models/registry/keys.ts'
 import { alert } from './pipelines/alerting/command.ts'
 import { alertingConfig } from './pipelines/alerting/config.ts'
 import { decide } from './pipelines/alerting/decide-command.ts'
 import { rules } from './pipelines/alerting/rules-command.ts'
+import { openBackOffice } from './pipelines/back-office.ts'
 import { dlq } from './pipelines/dead-letters/command.ts'
 import { ingest } from './pipelines/ingest/command.ts'
 import { replay } from './pipelines/ingest/replay.ts'
@@ -71,7 +72,7 @@ const LINGER_MS = 2_000
 type Config = { readonly [K in keyof typeof SECTIONS]: SectionValues<(typeof SECTIONS)[K]> }
 
 const COMMANDS: Readonly<Record<string, Command<Config>>> = {
-  up: createUp<Config>(consoleDashboard),
+  up: createUp<Config>(createConsoleDashboard<Config>(openBackOffice)),
   ingest,
   score,
   diff,
@@ -82,7 +83,7 @@ const COMMANDS: Readonly<Record<string, Command<Config>>> = {
   evaluate,
   rows,
   models,
-  gateway,
+  gateway: createGateway<Config>(openBackOffice),
   notify,
   replay,
   dlq,

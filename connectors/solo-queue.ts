@@ -15,6 +15,18 @@ export interface SoloProgress {
 /** What came of a job. */
 export type SoloOutcome<R> = { readonly result: R } | { readonly failed: string }
 
+/** A job as those see it who neither do it nor wait for it. Times are in ms since 1970 (UTC). */
+export interface SoloJobView<T, R> {
+  readonly id: string
+  readonly state: 'waiting' | 'active' | 'completed' | 'failed'
+  readonly data: T
+  readonly added: number
+  readonly started: number | null
+  readonly ended: number | null
+  readonly progress: SoloProgress | null
+  readonly outcome: SoloOutcome<R> | null
+}
+
 /** The end of a queue of long jobs that jobs are put into, and watched from. */
 export interface SoloQueue<T, R> {
   /** Adds a job, unless one with its id is there, done or not; resolves with the id. */
@@ -23,6 +35,11 @@ export interface SoloQueue<T, R> {
   schedule(cron: string, data: T): Promise<void>
   /** Whether a job waits or is being done. */
   isBusy(): Promise<boolean>
+  /** The jobs that there are, the latest first; the next one by the clock is none before its time. */
+  list(): Promise<readonly SoloJobView<T, R>[]>
+  find(id: string): Promise<SoloJobView<T, R> | undefined>
+  /** Ends a job: one that waits is gone, one that is being done is given up. False when there is none to be ended. */
+  cancel(id: string): Promise<boolean>
   /** Follows a job to its end. Throws NS_USAGE when it is not there. */
   follow(id: string, watch: FollowOptions): Promise<SoloOutcome<R>>
   problem(): Promise<string | undefined>
@@ -50,11 +67,25 @@ export interface SoloJob<T> {
 const KEPT = { count: 100 }
 const SCHEDULER = 'schedule'
 const FOLLOW_MS = 250
+/** How often a worker looks whether its job is cancelled, and how long such a wish is kept. */
+const CANCEL_POLL_MS = 1_000
+const CANCEL_KEPT_S = 86_400
 /** How often a job may be taken from a killed process before it is given up. */
 const STALLS = 10
 
 const isProgress = (value: unknown): value is SoloProgress =>
   typeof value === 'object' && value !== null && 'phase' in value && 'done' in value
+
+const cancelKey = ({ prefix, name }: QueuePlace, id: string): string =>
+  `${keyPrefix(prefix)}:${name}:cancelled:${id}`
+
+/** Queue states of jobs that are there, by what they are called here. */
+const STATES = {
+  waiting: 'waiting',
+  active: 'active',
+  completed: 'completed',
+  failed: 'failed',
+} as const
 
 /**
  * Opens a queue whose jobs are done one at a time, whatever the number of workers and processes. `T` and `R` are written
@@ -83,7 +114,41 @@ export const createSoloQueue = async <T, R>(
     return state === 'failed' ? { failed: job.failedReason } : undefined
   }
 
+  const viewOf = async (job: BullJob): Promise<SoloJobView<T, R> | undefined> => {
+    const state = await job.getState()
+    if (!Object.hasOwn(STATES, state)) return undefined
+    return {
+      id: job.id ?? '',
+      state: STATES[state as keyof typeof STATES],
+      data: job.data,
+      added: job.timestamp,
+      started: job.processedOn ?? null,
+      ended: job.finishedOn ?? null,
+      progress: isProgress(job.progress) ? job.progress : null,
+      outcome: (await outcomeOf(job)) ?? null,
+    }
+  }
+
+  const find = async (id: string) => {
+    const job: BullJob | undefined = await reached(queue.getJob(id))
+    return job === undefined ? undefined : reached(viewOf(job))
+  }
+
   return {
+    find,
+    list: async () => {
+      const jobs: BullJob[] = await reached(queue.getJobs(Object.values(STATES)))
+      const views = await reached(Promise.all(jobs.map(viewOf)))
+      return views.flatMap(view => view ?? []).sort((a, b) => b.added - a.added)
+    },
+    cancel: async id => {
+      const state = (await find(id))?.state
+      if (state !== 'waiting' && state !== 'active') return false
+      // A job that waits may be taken up at this moment: the wish is there before it is looked for.
+      await reached(client.set(cancelKey(place, id), '1', 'EX', CANCEL_KEPT_S))
+      if (state === 'waiting') await reached(queue.remove(id))
+      return true
+    },
     add: async (data, id) => {
       const job = await reached(queue.add(place.name, data, id === undefined ? {} : { jobId: id }))
       return job.id ?? ''
@@ -138,13 +203,25 @@ export const createSoloWorker = <T, R>(options: SoloWorkerOptions<T, R>): { clos
   const complain = connectionLog(options.log, `worker of ${options.name}`)
   const closing = new AbortController()
   const inHand = new Set<Promise<R>>()
+  const watchForCancel = (id: string) => {
+    const controller = new AbortController()
+    const look = async () => {
+      if ((await client.exists(cancelKey(options, id))) === 0) return
+      controller.abort(new SentinelError('NS_CANCELLED', 'cancelled'))
+    }
+    const timer = setInterval(() => {
+      look().catch(complain.error)
+    }, CANCEL_POLL_MS)
+    return { signal: controller.signal, stop: () => clearInterval(timer) }
+  }
   const worker = new Worker<T, R, string>(
     options.name,
     async job => {
       const tell = (progress: SoloProgress) => {
         job.updateProgress({ ...progress }).catch(complain.error)
       }
-      const work = options.run(
+      const cancelled = watchForCancel(job.id ?? '')
+      const run = options.run(
         {
           id: job.id ?? '',
           data: job.data,
@@ -152,8 +229,9 @@ export const createSoloWorker = <T, R>(options: SoloWorkerOptions<T, R>): { clos
           progress: tell,
           save: data => reached(job.updateData(data)),
         },
-        closing.signal,
+        AbortSignal.any([closing.signal, cancelled.signal]),
       )
+      const work = run.finally(cancelled.stop)
       inHand.add(work)
       try {
         return await work

@@ -3,12 +3,15 @@ import { endWithProblem } from './problem.ts'
 import { addAlertRoutes } from './routes/alerts.ts'
 import { addAuditRoutes } from './routes/audit.ts'
 import { addAuthRoutes } from './routes/auth.ts'
+import { addDeadLetterRoutes } from './routes/dead-letters.ts'
 import { addDocumentRoutes } from './routes/documents.ts'
 import { addEntityRoutes } from './routes/entities.ts'
 import { addGroundRules } from './routes/ground-rules.ts'
 import { addHealthRoutes } from './routes/health.ts'
 import { addKeyRoutes } from './routes/keys.ts'
 import { createLoginGate } from './routes/login-gate.ts'
+import { addModelRoutes } from './routes/models.ts'
+import { addRetrainingRoutes } from './routes/retraining.ts'
 import { type RouteDeps, sendProblem } from './routes/route.ts'
 import { addRowFilterRoutes } from './routes/row-filters.ts'
 import { addSessionRoutes } from './routes/sessions.ts'
@@ -74,6 +77,9 @@ export const buildApp = async (
   addTriageRoutes(app, deps)
   addSuppressionRoutes(app, deps)
   addEntityRoutes(app, deps)
+  addModelRoutes(app, deps)
+  addRetrainingRoutes(app, deps)
+  addDeadLetterRoutes(app, deps)
   addHealthRoutes(app, deps)
   addDocumentRoutes(app)
   await app.ready()

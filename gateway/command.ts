@@ -10,6 +10,7 @@ import { createCloser } from '../runtime/lifecycle.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import { topicCatalogue, type topicsConfig } from '../schemas/topics.ts'
+import type { OpenBackOffice } from './back-office.ts'
 import type { GatewaySettings } from './config.ts'
 import { type Gateway, startGateway } from './gateway.ts'
 import { openDecisionWriter } from './triage/decision-writer.ts'
@@ -24,25 +25,45 @@ export interface GatewayConfig {
   readonly data: SectionValues<typeof dataConfig>
 }
 
-interface KafkaGatewayDeps {
-  readonly config: GatewayConfig
+/** Opens what people do to the pipeline, which the gateway does not import: the program hands it in. */
+export type BackOfficeOpener<C> = (deps: { readonly config: C; readonly log: Log }) => Promise<OpenBackOffice>
+
+interface KafkaGatewayDeps<C> {
+  readonly config: C
+  readonly openBackOffice: BackOfficeOpener<C>
   readonly log: Log
   readonly metrics: Metrics
+}
+
+/** Closes what was opened when what comes next fails. */
+const closing = (closer: ReturnType<typeof createCloser>) => async (error: unknown) => {
+  await closer.close()
+  throw error
 }
 
 /**
  * Starts a gateway on Kafka: `threats` and `alerts` to WebSockets, what people decide to `decisions`, at least once. Throws
  * what {@link startGateway} throws, NS_TOPIC_MISSING and NS_SCHEMA_INCOMPATIBLE.
  */
-export const startKafkaGateway = async ({ config, log, metrics }: KafkaGatewayDeps): Promise<Gateway> => {
+export const startKafkaGateway = async <C extends GatewayConfig>({
+  config,
+  openBackOffice,
+  log,
+  metrics,
+}: KafkaGatewayDeps<C>): Promise<Gateway> => {
   const { threats, alerts, audit, decisions } = topicCatalogue(config.topics)
   const registry = createRegistry(config.registry)
   const threatCodec = await registry.codec('Threat', threats.name)
   const alertCodec = await registry.codec('Alert', alerts.name)
   const decisionCodec = await registry.codec('Decision', decisions.name)
   const kafka = createKafka({ config: config.kafka, log })
-  const producer = await createBatchProducer({ kafka })
+  const closer = createCloser()
+  const backOffice = await openBackOffice({ config, log })
+  closer.add(() => backOffice.close())
+  const producer = await createBatchProducer({ kafka }).catch(closing(closer))
+  closer.add(() => producer.close())
   const started = await startGateway({
+    backOffice,
     config: {
       gateway: config.gateway,
       redis: config.redis,
@@ -79,21 +100,16 @@ export const startKafkaGateway = async ({ config, log, metrics }: KafkaGatewayDe
       }),
     log,
     metrics,
-  }).catch(async (error: unknown) => {
-    await producer.close()
-    throw error
-  })
-  const closer = createCloser()
-  closer.add(() => producer.close())
+  }).catch(closing(closer))
   closer.add(() => started.close())
   return { ...started, close: closer.close }
 }
 
-/** `netsentinel gateway`. */
-export const gateway: Command<GatewayConfig> = {
+/** `netsentinel gateway`, given the back office. */
+export const createGateway = <C extends GatewayConfig>(openBackOffice: BackOfficeOpener<C>): Command<C> => ({
   summary: 'Serve threats and alerts to dashboards over WebSockets.',
   run: async context => {
-    const service = await startKafkaGateway(context)
+    const service = await startKafkaGateway({ ...context, openBackOffice })
     const { bootstrap } = service
     context.tell(`gateway: ${service.url}`)
     // Told to the person who starts it, once, and never logged.
@@ -103,4 +119,4 @@ export const gateway: Command<GatewayConfig> = {
     }
     return context.supervise([service])
   },
-}
+})

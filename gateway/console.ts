@@ -5,7 +5,7 @@ import type { Alert, Threat } from '../schemas/generated.ts'
 import { isRefusal } from './auth/provider.ts'
 import { connectClient } from './client/node.ts'
 import { createTable } from './client/watch.ts'
-import { type GatewayConfig, startKafkaGateway } from './command.ts'
+import { type BackOfficeOpener, type GatewayConfig, startKafkaGateway } from './command.ts'
 import type { Gateway } from './gateway.ts'
 
 /** Width of the live table where the terminal's is not known, in columns. */
@@ -50,12 +50,9 @@ const openClient = async (gateway: Gateway, viewer: Viewer): Promise<Service> =>
  * The gateway as `netsentinel up` shows it: started in this process, and followed over a WebSocket like any dashboard
  * would, with a session that needs no password because it is opened from within.
  */
-export const consoleDashboard = {
-  start: async (
-    context: CommandContext<GatewayConfig>,
-    viewer: Viewer,
-  ): Promise<readonly [ConsoleGateway, Service]> => {
-    const gateway = await startKafkaGateway(context)
+export const createConsoleDashboard = <C extends GatewayConfig>(openBackOffice: BackOfficeOpener<C>) => ({
+  start: async (context: CommandContext<C>, viewer: Viewer): Promise<readonly [ConsoleGateway, Service]> => {
+    const gateway = await startKafkaGateway({ ...context, openBackOffice })
     try {
       const client = await openClient(gateway, viewer)
       const isMadeUp = context.config.gateway.bootstrapPassword === undefined
@@ -72,4 +69,4 @@ export const consoleDashboard = {
       ...(process.stdout.isTTY ? { rows: process.stdout.rows, colour: true } : {}),
       write: print,
     }),
-}
+})

@@ -19,6 +19,7 @@ import {
   SHARED_LIMITS,
 } from './auth/throttle.ts'
 import { createTickets } from './auth/tickets.ts'
+import type { OpenBackOffice } from './back-office.ts'
 import type { GatewaySettings } from './config.ts'
 import { startHistoryRetention } from './history-retention.ts'
 import { openIdentity } from './identity.ts'
@@ -69,6 +70,8 @@ export interface GatewayDeps {
   readonly publishAudit: (entries: readonly AuditEntry[]) => Promise<void>
   /** Opens a writer of `decisions`, which no earlier one outlives. */
   readonly openDecisions: () => Promise<DecisionWriter>
+  /** What people do to the pipeline. */
+  readonly backOffice: OpenBackOffice
   /** Starts the consumer of both topics; it commits what the relay has taken. */
   readonly consume: (relay: Relay) => Promise<Service>
   readonly log: Log
@@ -203,6 +206,7 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
       tickets,
       records,
       triage,
+      backOffice: deps.backOffice,
       check,
       log,
       metrics,
@@ -247,7 +251,13 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
 
     const consumer = await deps.consume(createRelay({ ...deps, history: store, broadcaster, now }))
     closer.add(() => consumer.close())
-    problems.push(() => consumer.check())
+    problems.push(
+      () => consumer.check(),
+      () => deps.backOffice.check(),
+    )
+    const failed = Promise.race([consumer.failed, deps.backOffice.failed])
+    // Whoever supervises the gateway awaits it later; until then a rejection must not count as unhandled.
+    failed.catch(() => undefined)
     log.info({ url }, 'gateway listens')
     return {
       name: 'gateway',
@@ -256,7 +266,7 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
       ...(bootstrap === undefined ? {} : { bootstrap }),
       openSession: identity.accounts.openSession,
       check,
-      failed: consumer.failed,
+      failed,
       close: closer.close,
     }
   } catch (error) {

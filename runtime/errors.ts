@@ -84,6 +84,7 @@ export const ERROR_CODES = {
     'poison',
     'The receiver refuses the notification for good; correct its address, its credentials or its rules.',
   ],
+  NS_CANCELLED: ['fatal', 'Somebody has cancelled it; add it anew when it is wanted after all.'],
   NS_TOO_LARGE: ['poison', 'The record is larger than the broker takes.'],
 } as const satisfies Record<string, readonly [Outcome, string]>
 

@@ -10,6 +10,7 @@ import { createFailure } from '../../runtime/lifecycle.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { createMetrics } from '../../runtime/metrics.ts'
 import type { Threat } from '../../schemas/generated.ts'
+import { openMemoryBackOffice } from '../../test/support/back-office.ts'
 import { obey, readArguments } from './orders.ts'
 
 /** The gateway as it runs in production, but for Kafka: what its consumer would bring is ordered by the benchmark. */
@@ -43,6 +44,7 @@ const gateway = await startGateway({
   },
   publishAudit: async () => undefined,
   openDecisions: async () => ({ write: async () => undefined, close: async () => undefined }),
+  backOffice: openMemoryBackOffice(),
   consume: async given => {
     relay = given
     return { name: 'consumer', check: async () => [], failed, close: async () => undefined }

@@ -8,6 +8,11 @@ export const PERMISSIONS = [
   'suppressions:read',
   'suppressions:write',
   'entities:delete',
+  'models:read',
+  'models:promote',
+  'retraining:start',
+  'dead-letters:read',
+  'dead-letters:replay',
   'users:read',
   'users:write',
   'sessions:end',
@@ -28,10 +33,18 @@ export type Role = (typeof ROLES)[number]
 
 /** What each role may do. What is not granted is denied. */
 export const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
-  viewer: ['threats:read', 'alerts:read'],
-  analyst: ['threats:read', 'alerts:read', 'alerts:triage', 'suppressions:read', 'suppressions:write'],
+  viewer: ['threats:read', 'alerts:read', 'models:read'],
+  analyst: [
+    'threats:read',
+    'alerts:read',
+    'alerts:triage',
+    'suppressions:read',
+    'suppressions:write',
+    'models:read',
+    'dead-letters:read',
+  ],
   admin: PERMISSIONS,
-  auditor: ['suppressions:read', 'users:read', 'keys:read', 'audit:read'],
+  auditor: ['suppressions:read', 'models:read', 'users:read', 'keys:read', 'audit:read'],
 }
 
 /** What a program may be given: it reads, and looks after alerts. What changes who may do what needs a person. */
@@ -41,6 +54,7 @@ export const SERVICE_SCOPES = [
   'alerts:triage',
   'suppressions:read',
   'suppressions:write',
+  'models:read',
   'users:read',
   'audit:read',
 ] as const satisfies readonly Permission[]

@@ -13,6 +13,7 @@ import type { StoreProvider } from '../auth/store-provider.ts'
 import type { LoginThrottle } from '../auth/throttle.ts'
 import type { Tickets } from '../auth/tickets.ts'
 import type { Totp } from '../auth/totp.ts'
+import type { BackOffice } from '../back-office.ts'
 import { PROBLEM_TYPE, problem } from '../problem.ts'
 import type { Records } from '../records.ts'
 import type { Store } from '../store/store.ts'
@@ -53,6 +54,7 @@ export interface RouteDeps {
   readonly apiKeys: Pick<ApiKeys, 'issue'>
   readonly keys: Pick<KeyRing, 'publicKeys' | 'rotate'>
   readonly store: Store
+  readonly backOffice: BackOffice
   readonly records: Records
   readonly triage: Triage
   readonly audit: Audit

@@ -104,22 +104,24 @@ export const letterLines = ({ letter, replay }: FoundLetter, options: ShowOption
   ]
 }
 
-/** A dead letter as one line of JSON, for programs. Nothing in it acts on a terminal either. */
-export const letterJson = ({ letter, replay }: FoundLetter, options: ShowOptions): string => {
+/** A dead letter as an object, for programs. */
+export const letterView = ({ letter, replay }: FoundLetter, options: ShowOptions) => {
   const { id, code, stage, source, attempt, record } = letter
-  return inertJson(
-    JSON.stringify({
-      id,
-      time: time(record.timestamp),
-      code,
-      reason: reasonOf(letter, options),
-      stage,
-      source,
-      attempt,
-      replayed: replay === undefined ? null : { into: replay.into, time: time(replay.time) },
-      key: contentOf(record.key, options),
-      headers: headersOf(letter).map(([name, each]) => ({ name, value: headerContent(name, each, options) })),
-      value: contentOf(record.value, options),
-    }),
-  )
+  return {
+    id,
+    time: time(record.timestamp),
+    code,
+    reason: reasonOf(letter, options),
+    stage,
+    source,
+    attempt,
+    replayed: replay === undefined ? null : { into: replay.into, time: time(replay.time) },
+    key: contentOf(record.key, options),
+    headers: headersOf(letter).map(([name, each]) => ({ name, value: headerContent(name, each, options) })),
+    value: contentOf(record.value, options),
+  }
 }
+
+/** The same as one line of JSON. Nothing in it acts on a terminal either. */
+export const letterJson = (found: FoundLetter, options: ShowOptions): string =>
+  inertJson(JSON.stringify(letterView(found, options)))

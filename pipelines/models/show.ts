@@ -2,10 +2,11 @@ import type { HeldModel } from '../../models/registry/ledger.ts'
 import type { ModelRecord, Pointer, Role } from '../../models/registry/records.ts'
 import type { RegistryView } from './registry.ts'
 
-const ROLES: readonly Role[] = ['champion', 'challenger']
+/** The pointers that there are. */
+export const ROLES: readonly Role[] = ['champion', 'challenger']
 
 /** What a version is at the moment, in one word. */
-const stateOf = (view: RegistryView, { version, problem }: HeldModel): string => {
+export const stateOf = (view: RegistryView, { version, problem }: HeldModel): string => {
   const role = ROLES.find(each => view.pointer(each)?.version === version)
   return role ?? (problem === undefined ? 'held' : 'refused')
 }

@@ -8,7 +8,7 @@ import { stabilityIndex } from '../../models/evaluation/histogram.ts'
 import { EVENT_FIELDS } from '../../models/features/event-fields.ts'
 import { readJudgedEvent } from '../../models/features/read-event.ts'
 import type { SectionValues } from '../../runtime/config.ts'
-import { messageOf } from '../../runtime/errors.ts'
+import { isSentinelError, messageOf } from '../../runtime/errors.ts'
 import { createCloser, createFailure, type Service } from '../../runtime/lifecycle.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Metrics } from '../../runtime/metrics.ts'
@@ -46,7 +46,12 @@ const DRIFT_MS = 60_000
 const DRIFT_EVENTS = 5_000
 const DAY_MS = 24 * 3_600_000
 
-const placeOf = ({ config, log }: Pick<RetrainDeps, 'config' | 'log'>) => ({
+interface QueueDeps {
+  readonly config: Pick<RetrainConfig, 'redis' | 'topics'>
+  readonly log: Log
+}
+
+const placeOf = ({ config, log }: QueueDeps) => ({
   redis: config.redis,
   prefix: config.topics.prefix,
   name: NAME,
@@ -54,7 +59,7 @@ const placeOf = ({ config, log }: Pick<RetrainDeps, 'config' | 'log'>) => ({
 })
 
 /** Opens the queue of retrainings. Throws NS_SERVICE_UNREACHABLE. */
-export const openRetrainingQueue = (deps: Pick<RetrainDeps, 'config' | 'log'>): Promise<RetrainingQueue> =>
+export const openRetrainingQueue = (deps: QueueDeps): Promise<RetrainingQueue> =>
   createSoloQueue(placeOf(deps))
 
 /** The model in force: where the champion's pointer stands, or the one that ships. */
@@ -149,6 +154,9 @@ export const startRetraining = async (deps: RetrainDeps): Promise<Service> => {
           make: (trigger, progress, stop) => makeChallenger(makeDeps, trigger, progress, stop),
           inForce: async () => (await championOf(registry)).manifest.version,
           log,
+        }).catch(async (error: unknown) => {
+          if (isSentinelError(error, 'NS_CANCELLED')) await registry.withdraw()
+          throw error
         })
         metrics.retrainings.inc({ outcome: result.outcome })
         return result

@@ -10,6 +10,7 @@ import { dataConfig } from '../../runtime/data.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { createMetrics } from '../../runtime/metrics.ts'
 import { topicCatalogue, topicsConfig } from '../../schemas/topics.ts'
+import { openMemoryBackOffice } from '../support/back-office.ts'
 import { logIn, PASSWORD, post } from '../support/gateway.ts'
 import { kcatRead } from '../support/kcat.ts'
 import { services, unique, until } from '../support/services.ts'
@@ -42,7 +43,12 @@ it('security events go to the topic audit, in order, and a restart neither loses
   const topics = topicCatalogue(config.topics)
   await ensureTopics(testKafka(), [topics.threats, topics.alerts, topics.audit, topics.decisions])
   const start = async () => {
-    const gateway = await startKafkaGateway({ config, log: silentLog(), metrics: createMetrics() })
+    const gateway = await startKafkaGateway({
+      config,
+      openBackOffice: async () => openMemoryBackOffice(),
+      log: silentLog(),
+      metrics: createMetrics(),
+    })
     cleanUp(() => gateway.close())
     return gateway
   }

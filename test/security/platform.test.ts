@@ -175,6 +175,17 @@ const ALLOWED: Readonly<Record<string, readonly Role[]>> = {
   'DELETE /suppressions/:id': ['analyst', 'admin'],
   'GET /entities/:id': ['viewer', 'analyst', 'admin'],
   'DELETE /entities/:id': ['admin'],
+  'GET /models': ['viewer', 'analyst', 'admin', 'auditor'],
+  'GET /models/:version': ['viewer', 'analyst', 'admin', 'auditor'],
+  'POST /models/:version/promote': ['admin'],
+  'POST /models/rollback': ['admin'],
+  'GET /retraining/jobs': ['viewer', 'analyst', 'admin', 'auditor'],
+  'GET /retraining/jobs/:id': ['viewer', 'analyst', 'admin', 'auditor'],
+  'POST /retraining/jobs': ['admin'],
+  'DELETE /retraining/jobs/:id': ['admin'],
+  'GET /dead-letters': ['analyst', 'admin'],
+  'GET /dead-letters/:id': ['analyst', 'admin'],
+  'POST /dead-letters/replay': ['admin'],
 }
 
 /** Routes for everybody, and for everybody who is logged in. */

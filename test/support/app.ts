@@ -13,6 +13,7 @@ import { silentLog } from '../../runtime/log.ts'
 import { createMetrics } from '../../runtime/metrics.ts'
 import type { Tokens } from '../../schemas/wire.ts'
 import { createAnswerCheck } from './answers.ts'
+import { createMemoryBackOffice } from './back-office.ts'
 import { addAccount, createIdentity } from './identity.ts'
 import { tempDir } from './temp.ts'
 
@@ -88,6 +89,7 @@ export const createTestApp = async (
       prefix: '',
       now,
     }),
+    backOffice: createMemoryBackOffice(),
     check: async () => [],
     log: silentLog(),
     metrics: createMetrics(),

@@ -14,6 +14,7 @@ import { createMetrics } from '../../runtime/metrics.ts'
 import type { AuditEntry } from '../../schemas/audit.ts'
 import type { Alert, Threat } from '../../schemas/generated.ts'
 import type { Tokens } from '../../schemas/wire.ts'
+import { openMemoryBackOffice } from './back-office.ts'
 import { services } from './services.ts'
 import { makeThreat } from './threats.ts'
 
@@ -77,6 +78,7 @@ export const startTestGateway = async (options: TestGatewayOptions) => {
       },
       close: async () => undefined,
     }),
+    backOffice: openMemoryBackOffice(),
     consume: async given => {
       relay = given
       return { name: 'consumer', check: async () => [], failed, close: async () => undefined }

@@ -1,0 +1,47 @@
+import { createKafka } from '../connectors/kafka/client.ts'
+import type { redisConfig } from '../connectors/redis.ts'
+import type { SectionValues } from '../runtime/config.ts'
+import { createCloser } from '../runtime/lifecycle.ts'
+import type { Log } from '../runtime/log.ts'
+import { topicCatalogue } from '../schemas/topics.ts'
+import { openLettersOffice } from './dead-letters/office.ts'
+import { openModelsOffice } from './models/office.ts'
+import { type ModelsConfig, registryOf } from './models/open.ts'
+import { openRetrainingOffice } from './retraining/office.ts'
+import { openRetrainingQueue } from './retraining/retraining.ts'
+
+/** The settings that the back office reads. */
+interface BackOfficeConfig extends ModelsConfig {
+  readonly redis: SectionValues<typeof redisConfig>
+}
+
+/**
+ * What people do to the pipeline, for the gateway, which may not import it: it is handed in by the program. Throws
+ * NS_CONFIG_INVALID, NS_TOPIC_MISSING, NS_SERVICE_UNREACHABLE.
+ */
+export const openBackOffice = async (deps: { readonly config: BackOfficeConfig; readonly log: Log }) => {
+  const { config, log } = deps
+  const closer = createCloser()
+  try {
+    const models = await openModelsOffice(registryOf(config, log), log)
+    closer.add(() => models.close())
+    const queue = await openRetrainingQueue(deps)
+    closer.add(() => queue.close())
+    const deadLetters = openLettersOffice({
+      kafka: createKafka({ config: config.kafka, log }),
+      topic: topicCatalogue(config.topics).deadLetters.name,
+      prefix: config.topics.prefix,
+    })
+    return {
+      models,
+      retraining: openRetrainingOffice(queue),
+      deadLetters,
+      check: models.check,
+      failed: models.failed,
+      close: closer.close,
+    }
+  } catch (error) {
+    await closer.close()
+    throw error
+  }
+}

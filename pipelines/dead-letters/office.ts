@@ -1,0 +1,105 @@
+import type { Kafka } from '../../connectors/kafka/client.ts'
+import { type FoundLetter, findDeadLetters } from './read.ts'
+import { replayDeadLetters } from './replay.ts'
+import type { Selection } from './selection.ts'
+import { letterView } from './show.ts'
+
+/** Which dead letters are looked for. Times are in ms since 1970 (UTC), `to` is the first that is too late. */
+interface LettersQuery {
+  readonly code?: string
+  readonly stage?: string
+  /** Topic that the record came from, with the prefix or without. */
+  readonly source?: string
+  readonly from?: number
+  readonly to?: number
+  /** Only those that have not been replayed. */
+  readonly pending: boolean
+  readonly limit: number
+}
+
+interface OfficeDeps {
+  readonly kafka: Kafka
+  /** Full name of the topic of dead letters. */
+  readonly topic: string
+  /** Put before the name of every topic. */
+  readonly prefix: string
+}
+
+const MASKED = { clear: false } as const
+
+const later = (a: FoundLetter, b: FoundLetter): number =>
+  b.letter.record.timestamp - a.letter.record.timestamp
+
+const selectionOf = (query: LettersQuery, prefix: string): Selection => {
+  const { source, pending, limit, ...rest } = query
+  return { ...rest, ...(source === undefined ? {} : { sources: [source, `${prefix}${source}`] }) }
+}
+
+/** One after the other: each look reads the topic, and many at once would read it many times. */
+const createTurns = () => {
+  let last: Promise<unknown> = Promise.resolve()
+  return <T>(work: () => Promise<T>): Promise<T> => {
+    const turn = last.then(work, work)
+    last = turn
+    return turn
+  }
+}
+
+/** What people do to dead letters from elsewhere than the command line. Secrets are masked, always. */
+export const openLettersOffice = ({ kafka, topic, prefix }: OfficeDeps) => {
+  const inTurn = createTurns()
+  const placesOf = (ids: readonly string[]): Selection => ({
+    places: new Set(ids.flatMap(id => (id.startsWith(`${topic}-`) ? [id.slice(topic.length + 1)] : []))),
+  })
+  return {
+    /** The latest of those that are asked for, the latest first. */
+    list: (query: LettersQuery) =>
+      inTurn(async () => {
+        let kept: FoundLetter[] = []
+        const trim = () => {
+          kept = kept.sort(later).slice(0, query.limit)
+        }
+        await findDeadLetters({
+          kafka,
+          topic,
+          selection: selectionOf(query, prefix),
+          onLetters: found => {
+            kept.push(...found.filter(({ replay }) => !query.pending || replay === undefined))
+            trim()
+          },
+        })
+        return kept.map(found => letterView(found, MASKED))
+      }),
+    find: (id: string) =>
+      inTurn(async () => {
+        const all: FoundLetter[] = []
+        const selection = placesOf([id])
+        if (selection.places?.size === 0) return undefined
+        await findDeadLetters({ kafka, topic, selection, onLetters: found => void all.push(...found) })
+        const [found] = all
+        return found === undefined ? undefined : letterView(found, MASKED)
+      }),
+    /** Writes them back to where they came from, once, or `again`. */
+    replay: (ids: readonly string[], { again }: { readonly again: boolean }) =>
+      inTurn(async () => {
+        const selection = placesOf(ids)
+        const { replayed, before, withheld } = await replayDeadLetters({
+          kafka,
+          topic,
+          transactionalId: `${prefix}dead-letters-replay`,
+          selection,
+          limit: ids.length,
+          again,
+          dryRun: false,
+          signal: new AbortController().signal,
+        })
+        const done = [...replayed.values()].flat()
+        return {
+          replayed: done,
+          replayedBefore: before,
+          withheld,
+          missing: ids.length - done.length - before - withheld,
+        }
+      }),
+  }
+}
