@@ -17,6 +17,7 @@ import { createMetrics } from '../../runtime/metrics.ts'
 import type { Alert } from '../../schemas/generated.ts'
 import { topicCatalogue, topicsConfig } from '../../schemas/topics.ts'
 import { makeDecision } from '../contract/store-values.ts'
+import { openMemoryBackOffice } from '../support/back-office.ts'
 import { makeEvent } from '../support/events.ts'
 import { logIn, PASSWORD } from '../support/gateway.ts'
 import { runCli, services, unique, until } from '../support/services.ts'
@@ -104,7 +105,10 @@ describe('triage over REST', () => {
     await ensureTopics(kafka, Object.values(topics))
     const alerting = await startAlerting(context)
     cleanUp(() => alerting.close())
-    const gateway = await startKafkaGateway(context)
+    const gateway = await startKafkaGateway({
+      ...context,
+      openBackOffice: async () => openMemoryBackOffice(),
+    })
     cleanUp(() => gateway.close())
     const ask = await createClient(gateway.url)
 
@@ -201,7 +205,7 @@ describe('triage over REST', () => {
   it('loses nothing that it has answered to when its process is killed before it could publish', async () => {
     const { env, kafka, topics, codecs, producer, decisions } = await createSystem({ HEALTH_PORT: '0' })
     // Nothing can be published yet: the topic is not there.
-    await ensureTopics(kafka, [topics.threats, topics.alerts, topics.audit])
+    await ensureTopics(kafka, [topics.threats, topics.alerts, topics.audit, topics.models])
     await producer.send(topics.alerts.name, [
       { key: 'a', value: codecs.alert.encode(makeAlert({ id: 'a' })), timestamp: Date.now() },
     ])

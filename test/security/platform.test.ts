@@ -175,6 +175,12 @@ const ALLOWED: Readonly<Record<string, readonly Role[]>> = {
   'DELETE /suppressions/:id': ['analyst', 'admin'],
   'GET /entities/:id': ['viewer', 'analyst', 'admin'],
   'DELETE /entities/:id': ['admin'],
+  'GET /users/:id/rows': ['admin', 'auditor'],
+  'PUT /users/:id/rows': ['admin'],
+  'DELETE /users/:id/rows': ['admin'],
+  'GET /keys/:id/rows': ['admin', 'auditor'],
+  'PUT /keys/:id/rows': ['admin'],
+  'DELETE /keys/:id/rows': ['admin'],
   'GET /models': ['viewer', 'analyst', 'admin', 'auditor'],
   'GET /models/:version': ['viewer', 'analyst', 'admin', 'auditor'],
   'POST /models/:version/promote': ['admin'],
@@ -222,7 +228,7 @@ describe('every route', () => {
         // An empty body is no valid one: what is let in gets no further than the check of its form.
         const { statusCode } = await ask(method as 'GET', url.replace(':id', 'nobody'), {
           token,
-          ...(method === 'POST' || method === 'PATCH' ? { body: { unknown: true } } : {}),
+          ...(method === 'POST' || method === 'PATCH' || method === 'PUT' ? { body: { unknown: true } } : {}),
         })
         expect([role, name, statusCode === 403]).toEqual([role, name, !roles.includes(role)])
       }
