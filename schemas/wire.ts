@@ -33,7 +33,7 @@ const MAX_POSITIONS = 10_000
 const resume = z
   .strictObject({
     epoch: z.string().max(64).optional(),
-    positions: z.array(z.strictObject({ partition: whole, offset: whole })).max(MAX_POSITIONS),
+    positions: z.array(z.strictObject({ partition: whole, offset: z.int().min(-1) })).max(MAX_POSITIONS),
   })
   .describe(
     'Asks for what was missed, before what is live: the last position that was seen of each partition (of one that is not ' +

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { SEVERITIES } from '../../schemas/filter.ts'
 import type { Alert, AlertStatus, Severity, Threat } from '../../schemas/generated.ts'
-import type { Channel, Content, Delivery } from '../../schemas/wire.ts'
+import type { Channel, Content, Delivery, Position } from '../../schemas/wire.ts'
 import type { Database, SqlValue } from './database.ts'
 import { epochOf } from './history-epochs.ts'
 
@@ -88,6 +88,14 @@ const contentOf = (channel: KeptChannel, data: string): Content =>
     ? { type: 'threat', data: JSON.parse(data) as Threat }
     : { type: 'alert', data: JSON.parse(data) as Alert }
 
+/** As a message that was never kept: its position first. */
+const deliveryOf = (channel: KeptChannel, position: Position, text: string): Delivery => {
+  const content = contentOf(channel, text)
+  return content.type === 'threat'
+    ? { type: content.type, position, data: content.data }
+    : { type: content.type, position, data: content.data }
+}
+
 /** Reads of the history in a database. */
 export const createHistoryReads = (database: Database): HistoryReads => {
   const historyState = async (channel: KeptChannel): Promise<HistoryState> => {
@@ -159,7 +167,7 @@ export const createHistoryReads = (database: Database): HistoryReads => {
       return rows.map(({ place, data }) => {
         const position = { partition, offset: place, previous }
         previous = place
-        return { ...contentOf(channel, data), position }
+        return deliveryOf(channel, position, data)
       })
     },
     listHistory: (channel, filter) => {

@@ -43,7 +43,8 @@ const overrides = (ports: { direct: number; behind: number; controller: number }
   'transaction.abort.timed.out.transaction.cleanup.interval.ms': '200',
 })
 
-const freePort = () => onPort(undefined, '', port => Promise.resolve(port))
+/** A port that is free at this moment. */
+export const freePort = () => onPort(undefined, '', port => Promise.resolve(port))
 
 /** A new directory that embedded services run in; `more` are arguments for the one of that name. */
 const createSite = async (name: string, more: readonly string[] = []) => {

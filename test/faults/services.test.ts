@@ -1,18 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import avro from 'avsc'
-import { createRedis } from '../../connectors/redis.ts'
-import { silentLog } from '../../runtime/log.ts'
 import { seedOfRun } from '../support/seed.ts'
 import { services } from '../support/services.ts'
 import { cleanUp } from '../support/stages.ts'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
 import { tempDir } from '../support/temp.ts'
 import { unique, until } from '../support/until.ts'
-import { type Broker, startBroker } from './broker.ts'
+import { type Broker, freePort, startBroker } from './broker.ts'
+import { logInAs } from './gateways.ts'
 import { startMember } from './member.ts'
+import { startReturningClient } from './returning-client.ts'
 import { createSystem, STAGES } from './system.ts'
 
 const seed = seedOfRun()
+
+const PASSWORD = 'correct horse battery staple'
 
 describe(`services that go away and come back (FAULT_SEED=${seed})`, () => {
   let broker: Broker
@@ -88,34 +90,42 @@ describe(`services that go away and come back (FAULT_SEED=${seed})`, () => {
     expect(await system.letters()).not.toHaveProperty('ingest NS_UNDECODABLE')
   }, 240_000)
 
-  it('Redis: scoring does not notice, and the gateway relays what it could not, from where it was', async () => {
+  it('Redis: scoring does not notice, and the clients of the gateway get all of it', async () => {
     const redis = await proxyOf(services().redisUrl)
     const system = await systemUnderFault()
     for (const stage of STAGES) system.start(stage)
-    const relayed = new Set<string>()
-    const listener = await createRedis({ config: { url: services().redisUrl }, log: silentLog() })
-    cleanUp(() => listener.close())
-    await listener.subscribe(`${system.env['TOPIC_PREFIX']}gateway:threats`, payload => {
-      relayed.add((JSON.parse(payload) as { data: { id: string } }).data.id)
-    })
+    const port = await freePort()
+    const url = `http://127.0.0.1:${port}`
     const gateway = startMember('gateway', {
       ...system.env,
       REDIS_URL: redis.url,
-      GATEWAY_PORT: '0',
+      GATEWAY_PORT: String(port),
       DATA_DIR: tempDir(),
-      BOOTSTRAP_ADMIN_PASSWORD: 'correct horse battery staple',
+      BOOTSTRAP_ADMIN_PASSWORD: PASSWORD,
     })
     cleanUp(() => gateway.kill())
+    const accessToken = await until(() => logInAs('admin', PASSWORD, url), {
+      what: 'the gateway',
+      timeoutMs: 60_000,
+    })
+    const client = startReturningClient({ choose: () => url, accessToken, pauseMs: () => 100 })
+    cleanUp(async () => client.close())
+    const count = () => [...client.seen.values()].reduce((sum, { length }) => sum + length, 0)
+    await until(() => client.isSubscribed())
     await system.feed(500)
-    await until(async () => relayed.size > 0, { what: 'the first threats', timeoutMs: 60_000 })
+    await until(() => count() > 0, { what: 'the first threats', timeoutMs: 60_000 })
     await redis.pause()
     await system.feed(1_000)
     await system.drained()
-    const threats = new Set((await system.threats()).map(({ id }) => id))
-    expect(relayed.size).toBeLessThan(threats.size)
+    const { length } = await system.threats()
+    await until(() => count() === length, { what: 'every threat without Redis', timeoutMs: 90_000 })
     await redis.resume()
-    await until(() => relayed.size === threats.size, { what: 'every threat relayed', timeoutMs: 90_000 })
-    expect(relayed).toEqual(threats)
+    await system.feed(100)
+    await system.drained()
+    const { length: all } = await system.threats()
+    await until(() => count() === all, { what: 'every threat', timeoutMs: 90_000 })
+    for (const offsets of client.seen.values()) expect(offsets).toEqual(offsets.toSorted((a, b) => a - b))
+    expect(client.problems).toEqual([])
     expect(gateway.failure()).toBeUndefined()
     expect(await system.check()).toMatchObject({ problems: [] })
   }, 240_000)

@@ -3,15 +3,21 @@ import { seedOfRun } from '../support/seed.ts'
 import { until } from '../support/until.ts'
 import { type Broker, startBroker, startSchemaRegistry } from './broker.ts'
 import type { Member } from './member.ts'
+import { soakGateways } from './soak-gateways.ts'
 import { createSystem, STAGES, type StageName, type System } from './system.ts'
 
-/** `npm run soak -- --events N --kills N --seed N --minutes N` (at most): the long form of the tests beside it. */
+/**
+ * `npm run soak -- --events N --kills N --seed N --minutes N` (at most): the long form of the tests beside it. Then, with
+ * `--clients N --client-minutes N`, that of the gateways.
+ */
 const { values } = parseArgs({
   options: {
     events: { type: 'string', default: '1000000' },
     kills: { type: 'string', default: '50' },
     seed: { type: 'string', default: String(seedOfRun()) },
     minutes: { type: 'string', default: '60' },
+    clients: { type: 'string', default: '1000' },
+    'client-minutes': { type: 'string', default: '5' },
   },
 })
 const [events, kills, seed] = [Number(values.events), Number(values.kills), Number(values.seed)]
@@ -115,18 +121,25 @@ const soak = async (system: System, broker: Broker) => {
 
 const registry = await startSchemaRegistry()
 const broker = await startBroker()
-const system = await createSystem({
-  brokers: broker.direct,
-  schemaRegistryUrl: registry.url,
-  seed,
-  batch: 400,
-  revived: true,
-  env: ENV,
-})
+const services = { brokers: broker.direct, schemaRegistryUrl: registry.url, seed }
+
+const soakPipeline = async () => {
+  const system = await createSystem({ ...services, batch: 400, revived: true, env: ENV })
+  try {
+    return await Promise.race([soak(system, broker), overdue(Number(values.minutes))])
+  } finally {
+    await system.close()
+  }
+}
+
+const [clients, minutes] = [Number(values.clients), Number(values['client-minutes'])]
 try {
-  process.exitCode = await Promise.race([soak(system, broker), overdue(Number(values.minutes))])
+  const codes = [
+    events > 0 ? await soakPipeline() : 0,
+    clients > 0 ? await soakGateways({ ...services, clients, minutes, tell }) : 0,
+  ]
+  process.exitCode = Math.max(...codes)
 } finally {
-  await system.close()
   await broker.close()
   await registry.close()
 }

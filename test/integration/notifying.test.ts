@@ -6,6 +6,7 @@ import { startRedisServer } from '../support/redis-server.ts'
 import { services, until } from '../support/services.ts'
 import { cleanUp } from '../support/stages.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
+import { tempDir } from '../support/temp.ts'
 
 const receiver = async (answer?: Answer, port?: number) => {
   const started = await startReceiver(answer, port)
@@ -122,7 +123,7 @@ describe('notification', () => {
 
   it('sends what was queued after Redis was killed and started again', async () => {
     const system = await createNotifyingSystem()
-    const redis = await startRedisServer()
+    const redis = await startRedisServer(tempDir())
     cleanUp(() => redis.kill())
     // A port that nobody listens on yet.
     const { port, close } = await startReceiver()

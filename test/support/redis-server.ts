@@ -4,8 +4,7 @@ import { readdirSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { findRedis, systemTools } from '../../runtime/embedded/tools.ts'
-import { until } from './services.ts'
-import { tempDir } from './temp.ts'
+import { until } from './until.ts'
 
 /** A Redis of the test's own, that writes each command to disk before it answers, and can be killed. */
 export interface RedisServer {
@@ -45,11 +44,11 @@ const answers = (port: number): Promise<boolean> =>
     })
   })
 
-/** Starts a Redis on a free port, with further arguments where there are any. The caller kills it. */
-export const startRedisServer = async (more: readonly string[] = []): Promise<RedisServer> => {
+/** Starts a Redis on a free port, with its data in a directory, and with further arguments. The caller kills it. */
+export const startRedisServer = async (dir: string, more: readonly string[] = []): Promise<RedisServer> => {
   const port = await freePort()
   const command = await findRedis(systemTools(undefined), bundled())
-  const args = ['--bind', '127.0.0.1', '--port', String(port), '--save', '', '--dir', tempDir()]
+  const args = ['--bind', '127.0.0.1', '--port', String(port), '--save', '', '--dir', dir]
   let child: ChildProcess | undefined
   const start = async () => {
     child = spawn(command, [...args, '--appendonly', 'yes', '--appendfsync', 'always', ...more], {

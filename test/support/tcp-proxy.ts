@@ -11,6 +11,8 @@ export interface TcpProxy {
   resume(): Promise<void>
   /** From now on passes on nothing that the service sends over the connection that was opened last. */
   muteLatest(): void
+  /** Cuts the open connections that `isCut` picks. */
+  cut(isCut: () => boolean): void
   close(): Promise<void>
 }
 
@@ -56,6 +58,9 @@ export const startTcpProxy = async (target: string): Promise<TcpProxy> => {
     muteLatest: () => {
       const latest = pairs.at(-1)
       latest?.upstream.unpipe(latest.client)
+    },
+    cut: isCut => {
+      for (const { client } of pairs) if (!client.destroyed && isCut()) client.destroy()
     },
     close: stop,
   }
