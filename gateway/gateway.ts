@@ -218,6 +218,7 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
       auth,
       tickets,
       hub,
+      triage,
       flusher: createFlusher({
         onDropped: ({ channel, severity }) => metrics.dropped.inc({ channel, severity }),
       }),

@@ -72,6 +72,15 @@ export const clientMessage = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('ping'), id: z.string().max(64).optional() }),
   z
     .strictObject({
+      type: z.literal('acknowledge'),
+      alertId: z.string().min(1).max(256),
+      revision: z.int().min(1).max(2_147_483_647).optional(),
+      comment: z.string().min(1).max(2_000).optional(),
+      id: z.string().max(64).optional(),
+    })
+    .describe('Acknowledges an alert, unless it has changed since `revision`, where that is given.'),
+  z
+    .strictObject({
       type: z.literal('refresh'),
       accessToken: z.string().max(8_192),
       id: z.string().max(64).optional(),
@@ -206,6 +215,14 @@ const notice = z.discriminatedUnion('type', [
   z
     .strictObject({ type: z.literal('refreshed'), expiresAt: z.int(), id: z.string().optional() })
     .describe('The socket lives until `expiresAt`, in ms since 1970 (UTC).'),
+  z
+    .strictObject({
+      type: z.literal('acknowledged'),
+      alertId: z.string(),
+      revision: whole,
+      id: z.string().optional(),
+    })
+    .describe('The decision is kept; the alert will have this revision, or a later one.'),
   z
     .strictObject({ type: z.literal('going-away'), reconnectAfterMs: whole })
     .describe('The gateway shuts down, and closes the socket. Wait so long, in ms, before you open another.'),

@@ -1,8 +1,10 @@
 import { describe, expect, it } from '@jest/globals'
-import { createPeerOf } from './peer.ts'
+import { countedOf, createAddressOf } from './peer.ts'
 
 const peer = (trusted: readonly string[], remote: string | undefined, forwarded?: string) =>
-  createPeerOf(trusted)(remote, { headers: forwarded === undefined ? {} : { 'x-forwarded-for': forwarded } })
+  createAddressOf(trusted)(remote, {
+    headers: forwarded === undefined ? {} : { 'x-forwarded-for': forwarded },
+  })
 
 describe('where an upgrade comes from', () => {
   it.each([
@@ -20,8 +22,10 @@ describe('where an upgrade comes from', () => {
     expect(peer(trusted, remote, forwarded)).toBe(expected)
   })
 
-  it('is the network of 64 bits of an IPv6 address', () => {
-    expect(peer([], '2001:db8::1')).toBe(peer([], '2001:db8::2'))
-    expect(peer([], '2001:db8::1')).not.toBe(peer([], '2001:db8:0:1::1'))
+  it('is counted by networks of 64 bits when it is IPv6', () => {
+    expect(countedOf('2001:db8::1')).toBe(countedOf('2001:db8::2'))
+    expect(countedOf('2001:db8::1')).not.toBe(countedOf('2001:db8:0:1::1'))
+    expect(countedOf('fe80::1%eth0')).toBe(countedOf('fe80::2'))
+    expect(countedOf('192.0.2.1')).toBe('192.0.2.1')
   })
 })

@@ -9,17 +9,17 @@ const NAMED: Readonly<Record<string, readonly string[]>> = {
   uniquelocal: ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'],
 }
 
-/** What is counted as one: an IPv4 address, or the 64 bits of an IPv6 address that one client has. */
-const counted = (address: string): string => {
+/** What of an address is counted as one: IPv4 as it is, of IPv6 the 64 bits that one client has. */
+export const countedOf = (address: string): string => {
   if (isIP(address) !== 6) return address
   return compileNetworks([`${address.split('%')[0]}/64`]).key
 }
 
 /**
- * Says where an upgrade comes from, as far as it is counted. Only the proxies that are trusted may say for whom they ask:
+ * Says where an upgrade comes from. Only the proxies that are trusted may say for whom they ask:
  * the last address that none of them vouches for is the client's.
  */
-export const createPeerOf = (trustedProxies: readonly string[]) => {
+export const createAddressOf = (trustedProxies: readonly string[]) => {
   const proxies = compileNetworks(trustedProxies.flatMap(name => NAMED[name] ?? name))
   return (remote: string | undefined, { headers }: UpgradeRequest): string => {
     let peer = remote ?? ''
@@ -29,6 +29,6 @@ export const createPeerOf = (trustedProxies: readonly string[]) => {
       if (isIP(before) === 0) break
       peer = before
     }
-    return counted(peer)
+    return peer
   }
 }

@@ -8,6 +8,8 @@ import {
 } from '../../schemas/wire.ts'
 import { CHANNEL_PERMISSION, isGranted } from '../auth/permissions.ts'
 import { isRefusal, type Principal, type Refusal, type SessionProvider } from '../auth/provider.ts'
+import type { Triage } from '../triage/triage.ts'
+import { acknowledge } from './acknowledge.ts'
 import type { Feed } from './feed.ts'
 import { both, compileFilter, EVERYTHING, type Filter, visibleTo } from './filter.ts'
 import { textFrame } from './frame.ts'
@@ -49,6 +51,11 @@ interface SessionDeps {
   readonly feed: Pick<Feed, 'placeOf'>
   readonly recovery: Recovery
   readonly limits: SessionLimits
+  readonly triage: Pick<Triage, 'act'>
+  /** Network address of the client. */
+  readonly address: string
+  /** A failure that is nobody's but ours. */
+  readonly onError: (error: unknown) => void
   /** In ms since 1970 (UTC). */
   readonly now: () => number
 }
@@ -217,6 +224,14 @@ export const createSession = ({ auth, socket, hub, feed, limits, now, ...deps }:
         return
       case 'subscribe':
         subscribe(message)
+        return
+      case 'acknowledge':
+        acknowledge(deps.triage, { principal, address: deps.address }, message)
+          .then(reply)
+          .catch((error: unknown) => {
+            deps.onError(error)
+            reply({ type: 'error', code: 'failed', message: 'something went wrong here', ...asked })
+          })
         return
     }
   }

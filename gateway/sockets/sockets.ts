@@ -7,12 +7,13 @@ import { CLOSE } from '../../schemas/wire.ts'
 import { isRefusal, type Principal, type SessionProvider } from '../auth/provider.ts'
 import type { Tickets } from '../auth/tickets.ts'
 import { endWithProblem } from '../problem.ts'
+import type { Triage } from '../triage/triage.ts'
 import { createAcceptor, type Receiver } from './acceptor.ts'
 import type { Feed } from './feed.ts'
 import type { Hub } from './hub.ts'
 import { type Beyond, createSocketGate, isBeyond, type SocketLimits } from './limits.ts'
 import type { Flusher } from './outbox.ts'
-import { createPeerOf } from './peer.ts'
+import { countedOf, createAddressOf } from './peer.ts'
 import type { Recovery } from './recovery.ts'
 import { createSession, type Session, type SessionLimits, type SessionSocket } from './session.ts'
 import { checkHandshake, judgeUpgrade, type UpgradeRefusal } from './upgrade.ts'
@@ -40,6 +41,7 @@ interface SocketsDeps {
   readonly auth: Pick<SessionProvider, 'validateToken' | 'recheck'>
   readonly tickets: Tickets
   readonly hub: Hub
+  readonly triage: Pick<Triage, 'act'>
   readonly feed: Feed
   readonly recovery: Recovery
   readonly flusher: Flusher
@@ -63,14 +65,17 @@ export const createSockets = (deps: SocketsDeps): Sockets => {
   const { server, hub, settings, log, metrics } = deps
   const sessions = new Set<Session>()
   const gate = createSocketGate(settings, deps.now)
-  const peerOf = createPeerOf(settings.trustedProxies)
+  const addressOf = createAddressOf(settings.trustedProxies)
   let isClosing = false
   const emptied = Promise.withResolvers<void>()
   const acceptor = createAcceptor(deps)
 
-  const open = (socket: SessionSocket, principal: Principal): Receiver => {
+  const open = (socket: SessionSocket, principal: Principal, address: string): Receiver => {
     const session = createSession({
       principal,
+      address,
+      triage: deps.triage,
+      onError: error => log.error({ err: error }, 'a message of a client failed'),
       auth: deps.auth,
       hub,
       feed: deps.feed,
@@ -110,7 +115,8 @@ export const createSockets = (deps: SocketsDeps): Sockets => {
       turnAway(beyond)
     }
     if (isClosing) return turnAway(SHUTTING_DOWN)
-    const place = gate.enter(peerOf(request.socket.remoteAddress, request))
+    const address = addressOf(request.socket.remoteAddress, request)
+    const place = gate.enter(countedOf(address))
     if (isBeyond(place)) return turnAwayBeyond(place)
     stream.once('close', place.leave)
     const verdict =
@@ -120,7 +126,7 @@ export const createSockets = (deps: SocketsDeps): Sockets => {
     if (stream.destroyed) return
     const beyond = place.ofUser(verdict.principal.userId)
     if (beyond !== undefined) return turnAwayBeyond(beyond)
-    acceptor.accept(request, stream, head, socket => open(socket, verdict.principal))
+    acceptor.accept(request, stream, head, socket => open(socket, verdict.principal, address))
   }
 
   /** Tells every client to go, and when to come back: other gateways take only so many at a time. */
