@@ -11,6 +11,7 @@ import { addHealthRoutes } from './routes/health.ts'
 import { addKeyRoutes } from './routes/keys.ts'
 import { createLoginGate } from './routes/login-gate.ts'
 import { addModelRoutes } from './routes/models.ts'
+import { addPresenceRoutes } from './routes/presence.ts'
 import { addRetrainingRoutes } from './routes/retraining.ts'
 import { type RouteDeps, sendProblem } from './routes/route.ts'
 import { addRowFilterRoutes } from './routes/row-filters.ts'
@@ -80,6 +81,7 @@ export const buildApp = async (
   addModelRoutes(app, deps)
   addRetrainingRoutes(app, deps)
   addDeadLetterRoutes(app, deps)
+  addPresenceRoutes(app, deps)
   addHealthRoutes(app, deps)
   addDocumentRoutes(app)
   await app.ready()

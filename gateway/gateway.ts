@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { createRedis, type redisConfig } from '../connectors/redis.ts'
 import type { SectionValues } from '../runtime/config.ts'
 import { codeOf, SentinelError } from '../runtime/errors.ts'
@@ -23,19 +24,29 @@ import type { OpenBackOffice } from './back-office.ts'
 import type { GatewaySettings } from './config.ts'
 import { startHistoryRetention } from './history-retention.ts'
 import { openIdentity } from './identity.ts'
+import { watchParts } from './parts.ts'
 import { createRecords } from './records.ts'
 import { createRelay, type Relay } from './relay.ts'
 import { startFeed } from './sockets/feed.ts'
 import { visibleTo } from './sockets/filter.ts'
 import { textFrame } from './sockets/frame.ts'
 import { createHub } from './sockets/hub.ts'
+import { createNotices, type Notices } from './sockets/notices.ts'
 import { createFlusher } from './sockets/outbox.ts'
+import { NOBODY, type PresenceWatch, startPresence } from './sockets/presence.ts'
 import { createRecovery } from './sockets/recovery.ts'
 import { createRedisBroadcaster } from './sockets/redis-broadcaster.ts'
 import { createSockets } from './sockets/sockets.ts'
 import { type DecisionWriter, startDecisionPublisher } from './triage/decision-publisher.ts'
 import { startEscalation } from './triage/escalation.ts'
 import { createTriage } from './triage/triage.ts'
+
+/** How often it is counted who is connected, and how long those count that nothing is heard of, in ms. */
+const PRESENCE_INTERVAL_MS = 1_000
+const PRESENCE_FORGET_MS = 15_000
+
+/** How often it is looked at what the gateway stands on, in ms. */
+const PARTS_INTERVAL_MS = 2_000
 
 /** How long a client has to answer a close, in ms. */
 const CLOSE_TIMEOUT_MS = 2_000
@@ -72,6 +83,8 @@ export interface GatewayDeps {
   readonly openDecisions: () => Promise<DecisionWriter>
   /** What people do to the pipeline. */
   readonly backOffice: OpenBackOffice
+  /** Follows the topic of models, and tells of what happens to them. */
+  readonly followModels: (notices: Notices) => Promise<Service>
   /** Starts the consumer of both topics; it commits what the relay has taken. */
   readonly consume: (relay: Relay) => Promise<Service>
   readonly log: Log
@@ -158,6 +171,8 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     const broadcaster = createRedisBroadcaster({ redis, prefix: config.prefix, log, metrics })
     const tickets = createTickets({ store: redis, sealer, prefix: `${config.prefix}gateway:`, now })
     const hub = createHub()
+    const notices = createNotices(hub)
+    let presence: PresenceWatch | undefined
     const feed = await startFeed({
       history: store,
       intervalMs: HISTORY_INTERVAL_MS,
@@ -207,6 +222,7 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
       records,
       triage,
       backOffice: deps.backOffice,
+      presence: () => presence?.current() ?? NOBODY,
       check,
       log,
       metrics,
@@ -219,6 +235,7 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
       tickets,
       hub,
       triage,
+      notices,
       flusher: createFlusher({
         onDropped: ({ channel, severity }) => metrics.dropped.inc({ channel, severity }),
       }),
@@ -230,6 +247,18 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
       now,
     })
     closer.add(() => sockets.close())
+    presence = startPresence({
+      redis,
+      prefix: `${config.prefix}gateway:`,
+      gatewayId: randomUUID(),
+      present: sockets.users,
+      intervalMs: PRESENCE_INTERVAL_MS,
+      forgetMs: PRESENCE_FORGET_MS,
+      onChange: counted => notices.post('system', 'presence', { type: 'presence', ...counted }),
+      log,
+      now,
+    })
+    closer.add(() => presence?.close())
     watch = await startAccessWatch({
       store,
       redis,
@@ -252,11 +281,16 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
 
     const consumer = await deps.consume(createRelay({ ...deps, history: store, broadcaster, now }))
     closer.add(() => consumer.close())
+    const models = await deps.followModels(notices)
+    closer.add(() => models.close())
     problems.push(
       () => consumer.check(),
+      () => models.check(),
       () => deps.backOffice.check(),
     )
-    const failed = Promise.race([consumer.failed, deps.backOffice.failed])
+    const parts = watchParts({ check, notices, intervalMs: PARTS_INTERVAL_MS, log })
+    closer.add(() => parts.close())
+    const failed = Promise.race([consumer.failed, models.failed, deps.backOffice.failed])
     // Whoever supervises the gateway awaits it later; until then a rejection must not count as unhandled.
     failed.catch(() => undefined)
     log.info({ url }, 'gateway listens')

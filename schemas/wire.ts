@@ -9,7 +9,7 @@ export const SUBPROTOCOL = 'netsentinel.v1'
 export const TICKET_PREFIX = 'ticket.'
 
 /** Channels a client can subscribe to. */
-export const CHANNELS = ['threats', 'alerts'] as const
+export const CHANNELS = ['threats', 'alerts', 'models', 'system'] as const
 
 /** A channel. */
 export type Channel = (typeof CHANNELS)[number]
@@ -104,6 +104,11 @@ const filtered = z.looseObject({
   id: z.string().max(64).optional(),
 })
 
+const filterOf = (channel: Channel, filter: unknown) =>
+  channel === 'threats' || channel === 'alerts'
+    ? parseFilter(filter, channel)
+    : { problem: `${channel} takes no filter` }
+
 /** Reads what a client sent; undefined stands for what is not text. Never throws. */
 export const parseClientMessage = (text: string | undefined): ClientMessage | WrongMessage => {
   const wrong: WrongMessage = { wrong: 'bad-message', message: 'this message is not in the protocol' }
@@ -111,7 +116,7 @@ export const parseClientMessage = (text: string | undefined): ClientMessage | Wr
   try {
     const value: unknown = JSON.parse(text)
     const { data: asked } = filtered.safeParse(value)
-    const filter = asked === undefined ? {} : parseFilter(asked.filter, asked.channel)
+    const filter = asked === undefined ? {} : filterOf(asked.channel, asked.filter)
     if (isFilterProblem(filter)) {
       const id = asked?.id === undefined ? {} : { id: asked.id }
       return { wrong: 'bad-filter', message: filter.problem, ...id }
@@ -223,6 +228,22 @@ const notice = z.discriminatedUnion('type', [
       id: z.string().optional(),
     })
     .describe('The decision is kept; the alert will have this revision, or a later one.'),
+  z
+    .strictObject({
+      type: z.literal('model'),
+      role: z.enum(['champion', 'challenger']),
+      event: z.enum(['promoted', 'rolled-back', 'tried', 'withdrawn']),
+      version: z.string().nullable(),
+      at: z.int().nullable(),
+      reason: z.string().nullable(),
+    })
+    .describe('Of the channel `models`: which model has a role, since when (ms since 1970, UTC), and why.'),
+  z
+    .strictObject({ type: z.literal('presence'), gateways: whole, users: whole, sockets: whole })
+    .describe('Of the channel `system`: how many there are, over all gateways.'),
+  z
+    .strictObject({ type: z.literal('part'), part: z.string(), state: z.enum(['away', 'back']) })
+    .describe('Of the channel `system`: something that the gateway stands on is away, or back.'),
   z
     .strictObject({ type: z.literal('going-away'), reconnectAfterMs: whole })
     .describe('The gateway shuts down, and closes the socket. Wait so long, in ms, before you open another.'),

@@ -13,6 +13,7 @@ export const PERMISSIONS = [
   'retraining:start',
   'dead-letters:read',
   'dead-letters:replay',
+  'system:read',
   'users:read',
   'users:write',
   'sessions:end',
@@ -33,7 +34,7 @@ export type Role = (typeof ROLES)[number]
 
 /** What each role may do. What is not granted is denied. */
 export const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
-  viewer: ['threats:read', 'alerts:read', 'models:read'],
+  viewer: ['threats:read', 'alerts:read', 'models:read', 'system:read'],
   analyst: [
     'threats:read',
     'alerts:read',
@@ -42,9 +43,10 @@ export const GRANTS: Readonly<Record<Role, readonly Permission[]>> = {
     'suppressions:write',
     'models:read',
     'dead-letters:read',
+    'system:read',
   ],
   admin: PERMISSIONS,
-  auditor: ['suppressions:read', 'models:read', 'users:read', 'keys:read', 'audit:read'],
+  auditor: ['suppressions:read', 'models:read', 'system:read', 'users:read', 'keys:read', 'audit:read'],
 }
 
 /** What a program may be given: it reads, and looks after alerts. What changes who may do what needs a person. */
@@ -55,6 +57,7 @@ export const SERVICE_SCOPES = [
   'suppressions:read',
   'suppressions:write',
   'models:read',
+  'system:read',
   'users:read',
   'audit:read',
 ] as const satisfies readonly Permission[]
@@ -63,6 +66,8 @@ export const SERVICE_SCOPES = [
 export const CHANNEL_PERMISSION: Readonly<Record<Channel, Permission>> = {
   threats: 'threats:read',
   alerts: 'alerts:read',
+  models: 'models:read',
+  system: 'system:read',
 }
 
 /** Whether a text names a permission. */

@@ -16,6 +16,7 @@ import type { Totp } from '../auth/totp.ts'
 import type { BackOffice } from '../back-office.ts'
 import { PROBLEM_TYPE, problem } from '../problem.ts'
 import type { Records } from '../records.ts'
+import type { Presence } from '../sockets/presence.ts'
 import type { Store } from '../store/store.ts'
 import type { Triage } from '../triage/triage.ts'
 
@@ -57,6 +58,8 @@ export interface RouteDeps {
   readonly backOffice: BackOffice
   readonly records: Records
   readonly triage: Triage
+  /** Who is connected, as it was counted last. */
+  readonly presence: () => Presence
   readonly audit: Audit
   readonly throttle: LoginThrottle
   readonly tickets: Tickets

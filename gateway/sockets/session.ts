@@ -14,6 +14,7 @@ import type { Feed } from './feed.ts'
 import { both, compileFilter, EVERYTHING, type Filter, visibleTo } from './filter.ts'
 import { textFrame } from './frame.ts'
 import type { Hub, Subscriber } from './hub.ts'
+import { isNoticeChannel, type NoticeChannel, type Notices } from './notices.ts'
 import type { Outbox } from './outbox.ts'
 import type { Recovery } from './recovery.ts'
 
@@ -50,6 +51,7 @@ interface SessionDeps {
   readonly hub: Hub
   readonly feed: Pick<Feed, 'placeOf'>
   readonly recovery: Recovery
+  readonly notices: Pick<Notices, 'latest'>
   readonly limits: SessionLimits
   readonly triage: Pick<Triage, 'act'>
   /** Network address of the client. */
@@ -166,10 +168,21 @@ export const createSession = ({ auth, socket, hub, feed, limits, now, ...deps }:
     reply({ type: 'refreshed', expiresAt: next.expiresAt, ...asked })
   }
 
+  /** What a channel of notices holds, and then what comes. */
+  const follow = (channel: NoticeChannel, asked: { id?: string }) => {
+    reply({ type: 'subscribed', channel, epoch: '', positions: [], ...asked })
+    for (const notice of deps.notices.latest(channel)) reply(notice)
+    if (isOpen) goLive(channel)
+  }
+
   type Subscribe = Extract<ClientMessage, { type: 'subscribe' }>
 
   /** Sends what was missed, and then what is live. */
-  const recover = (channel: Channel, resume: NonNullable<Subscribe['resume']>, asked: { id?: string }) => {
+  const recover = (
+    channel: Exclude<Channel, NoticeChannel>,
+    resume: NonNullable<Subscribe['resume']>,
+    asked: { id?: string },
+  ) => {
     const turn = Symbol(channel)
     let judged = principal
     let filter = filterOf(channel)
@@ -202,6 +215,10 @@ export const createSession = ({ auth, socket, hub, feed, limits, now, ...deps }:
       return
     }
     unsubscribe(channel)
+    if (isNoticeChannel(channel)) {
+      follow(channel, asked)
+      return
+    }
     wanted[channel] = filter === undefined ? EVERYTHING : compileFilter(filter)
     if (resume !== undefined) {
       recover(channel, resume, asked)

@@ -12,6 +12,7 @@ import { createAcceptor, type Receiver } from './acceptor.ts'
 import type { Feed } from './feed.ts'
 import type { Hub } from './hub.ts'
 import { type Beyond, createSocketGate, isBeyond, type SocketLimits } from './limits.ts'
+import type { Notices } from './notices.ts'
 import type { Flusher } from './outbox.ts'
 import { countedOf, createAddressOf } from './peer.ts'
 import type { Recovery } from './recovery.ts'
@@ -42,6 +43,7 @@ interface SocketsDeps {
   readonly tickets: Tickets
   readonly hub: Hub
   readonly triage: Pick<Triage, 'act'>
+  readonly notices: Notices
   readonly feed: Feed
   readonly recovery: Recovery
   readonly flusher: Flusher
@@ -54,6 +56,8 @@ interface SocketsDeps {
 /** The open sockets of a gateway. */
 export interface Sockets {
   readonly count: number
+  /** The users of the sockets that are open, one for each socket. */
+  users(): readonly string[]
   /** Looks at a user's sockets again: closes those that are no longer good, and takes away what the role lost. */
   recheck(userId: string): Promise<void>
   /** Refuses further upgrades, asks every client to reconnect, and resolves when all sockets are gone. */
@@ -75,6 +79,7 @@ export const createSockets = (deps: SocketsDeps): Sockets => {
       principal,
       address,
       triage: deps.triage,
+      notices: deps.notices,
       onError: error => log.error({ err: error }, 'a message of a client failed'),
       auth: deps.auth,
       hub,
@@ -157,6 +162,7 @@ export const createSockets = (deps: SocketsDeps): Sockets => {
     get count() {
       return sessions.size
     },
+    users: () => [...sessions].map(({ principal }) => principal.userId),
     recheck: async userId => {
       for (const session of [...sessions]) {
         if (session.principal.userId !== userId) continue

@@ -5,6 +5,7 @@ import { redisConfig } from '../../connectors/redis.ts'
 import { registryConfig } from '../../connectors/registry.ts'
 import { startKafkaGateway } from '../../gateway/command.ts'
 import { gatewayConfig } from '../../gateway/config.ts'
+import { modelsConfig } from '../../models/registry/keys.ts'
 import { loadConfig } from '../../runtime/config.ts'
 import { dataConfig } from '../../runtime/data.ts'
 import { silentLog } from '../../runtime/log.ts'
@@ -27,6 +28,7 @@ it('security events go to the topic audit, in order, and a restart neither loses
       registry: registryConfig,
       redis: redisConfig,
       gateway: gatewayConfig,
+      models: modelsConfig,
       data: dataConfig,
     },
     {
@@ -41,7 +43,13 @@ it('security events go to the topic audit, in order, and a restart neither loses
     },
   )
   const topics = topicCatalogue(config.topics)
-  await ensureTopics(testKafka(), [topics.threats, topics.alerts, topics.audit, topics.decisions])
+  await ensureTopics(testKafka(), [
+    topics.threats,
+    topics.alerts,
+    topics.audit,
+    topics.decisions,
+    topics.models,
+  ])
   const start = async () => {
     const gateway = await startKafkaGateway({
       config,

@@ -77,6 +77,7 @@ export const createTestApp = async (
     ...identity,
     records,
     triage,
+    presence: () => ({ gateways: 1, users: 2, sockets: 3 }),
     now,
     accessTokenS: 60,
     refreshTokenS: 3_600,

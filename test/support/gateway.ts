@@ -6,6 +6,7 @@ import type { InputRecord } from '../../connectors/kafka/stage.ts'
 import { gatewayConfig } from '../../gateway/config.ts'
 import { type Gateway, startGateway } from '../../gateway/gateway.ts'
 import type { Relay } from '../../gateway/relay.ts'
+import type { Notices } from '../../gateway/sockets/notices.ts'
 import type { OutboxEntry } from '../../gateway/store/decisions.ts'
 import { loadConfig } from '../../runtime/config.ts'
 import { createFailure } from '../../runtime/lifecycle.ts'
@@ -50,6 +51,7 @@ export interface TestGatewayOptions {
 export const startTestGateway = async (options: TestGatewayOptions) => {
   const { failed } = createFailure()
   let relay: Relay | undefined
+  let notices: Notices | undefined
   const audited: AuditEntry[] = []
   const decided: OutboxEntry[] = []
   const metrics = createMetrics()
@@ -79,6 +81,10 @@ export const startTestGateway = async (options: TestGatewayOptions) => {
       close: async () => undefined,
     }),
     backOffice: openMemoryBackOffice(),
+    followModels: async given => {
+      notices = given
+      return { name: 'models', check: async () => [], failed, close: async () => undefined }
+    },
     consume: async given => {
       relay = given
       return { name: 'consumer', check: async () => [], failed, close: async () => undefined }
@@ -90,7 +96,8 @@ export const startTestGateway = async (options: TestGatewayOptions) => {
   const all = options.isKept ? kept : open
   all.push(gateway)
   if (relay === undefined) throw new Error('the gateway did not consume')
-  return { gateway, relay, metrics, audited, decided, url: gateway.url }
+  if (notices === undefined) throw new Error('the gateway did not follow models')
+  return { gateway, relay, notices, metrics, audited, decided, url: gateway.url }
 }
 
 /** A record of `threats` as the consumer hands it over. */
