@@ -279,10 +279,12 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     const port = typeof address === 'object' && address !== null ? address.port : settings.port
     const url = `http://${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${port}`
 
+    // While the consumer starts: each of them waits for its group.
+    const following = deps.followModels(notices)
+    closer.add(async () => (await following.catch(() => undefined))?.close())
     const consumer = await deps.consume(createRelay({ ...deps, history: store, broadcaster, now }))
     closer.add(() => consumer.close())
-    const models = await deps.followModels(notices)
-    closer.add(() => models.close())
+    const models = await following
     problems.push(
       () => consumer.check(),
       () => models.check(),

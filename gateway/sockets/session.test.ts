@@ -1,113 +1,15 @@
 import { describe, expect, it } from '@jest/globals'
-import type { FilterExpression } from '../../schemas/filter.ts'
 import type { Threat } from '../../schemas/generated.ts'
-import { CLOSE, type Resume, type ServerMessage } from '../../schemas/wire.ts'
+import { CLOSE, type ServerMessage } from '../../schemas/wire.ts'
 import { makeEvent } from '../../test/support/events.ts'
+import { carry, createTestSession, EXPIRES_IN_MS, PLACE, PRESENCE } from '../../test/support/session.ts'
 import { makeThreat, threatAt } from '../../test/support/threats.ts'
-import { GRANTS, type Role } from '../auth/permissions.ts'
 import type { Principal } from '../auth/provider.ts'
-import type { Filtered } from './filter.ts'
-import { textFrame } from './frame.ts'
-import { createHub } from './hub.ts'
 import { feedMessage } from './line.ts'
-import type { Returning } from './recovery.ts'
-import { type CloseCode, createSession } from './session.ts'
-
-const PRESENCE = { type: 'presence', gateways: 1, users: 2, sockets: 3 } as const
-
-const EXPIRES_IN_MS = 900_000
-
-const PLACE = { epoch: 'e', positions: [{ partition: 0, offset: 7 }] }
-
-const carry = (text: string, data: Filtered = makeThreat()) => ({ frame: () => textFrame(text), data })
-
-const create = ({
-  role = 'viewer' as Role,
-  capBytes = 100_000,
-  rows = null as FilterExpression | null,
-} = {}) => {
-  let time = 1_700_000_000_000
-  const sent: string[] = []
-  const closes: CloseCode[] = []
-  let pings = 0
-  let isFull = false
-  const returning: { channel: string; resume: Resume; client: Returning }[] = []
-  const hub = createHub()
-  const principal: Principal = {
-    userId: 'u',
-    username: 'eve',
-    role,
-    grants: GRANTS[role],
-    rows,
-    tokenId: 't',
-    sessionId: 's',
-    issuedAt: time,
-    expiresAt: time + EXPIRES_IN_MS,
-  }
-  const failures: unknown[] = []
-  const session = createSession({
-    principal,
-    auth: { validateToken: async token => ({ ...principal, ...(JSON.parse(token) as Partial<Principal>) }) },
-    hub,
-    feed: { placeOf: () => PLACE },
-    recovery: {
-      recover: async (channel, resume, client) => {
-        returning.push({ channel, resume, client })
-      },
-    },
-    notices: { latest: channel => (channel === 'system' ? [PRESENCE] : []) },
-    triage: { act: () => Promise.reject(new Error('inner detail')) },
-    address: '192.0.2.1',
-    onError: error => failures.push(error),
-    limits: { messagesPerSecond: 10, queueBytes: 1_000, pingMs: 25_000, expiryGraceMs: 5_000 },
-    now: () => time,
-    socket: {
-      outbox: {
-        add: frame => {
-          if (isFull || frame.length > capBytes) return false
-          sent.push(frame.subarray(frame.length < 128 ? 2 : 4).toString())
-          return true
-        },
-        bytes: 0,
-        close: () => {
-          isFull = true
-        },
-      },
-      ping: () => {
-        pings += 1
-      },
-      close: code => {
-        closes.push(code)
-      },
-    },
-  })
-  return {
-    hub,
-    session,
-    principal,
-    closes,
-    sent,
-    failures,
-    returning,
-    pings: () => pings,
-    ask: (message: object): ServerMessage[] => {
-      sent.length = 0
-      session.receive(JSON.stringify(message))
-      return sent.map(text => JSON.parse(text) as ServerMessage)
-    },
-    advance: (ms: number) => {
-      time += ms
-      session.tick()
-    },
-    fill: () => {
-      isFull = true
-    },
-  }
-}
 
 describe('a session', () => {
   it('confirms a subscription, and then gets what the channel carries', () => {
-    const { hub, ask, sent } = create()
+    const { hub, ask, sent } = createTestSession()
     expect(ask({ type: 'subscribe', channel: 'threats' })).toEqual([
       { type: 'subscribed', channel: 'threats', ...PLACE },
     ])
@@ -117,7 +19,7 @@ describe('a session', () => {
   })
 
   it('is told what holds in a channel that has no history, and takes no filter', () => {
-    const { ask, hub } = create()
+    const { ask, hub } = createTestSession()
     expect(ask({ type: 'subscribe', channel: 'system' })).toEqual([
       { type: 'subscribed', channel: 'system', epoch: '', positions: [] },
       PRESENCE,
@@ -130,7 +32,7 @@ describe('a session', () => {
   })
 
   it('is told that something went wrong with what it asked for, and nothing of what', async () => {
-    const { ask, sent, failures } = create({ role: 'analyst' })
+    const { ask, sent, failures } = createTestSession({ role: 'analyst' })
     ask({ type: 'acknowledge', alertId: 'a', id: '9' })
     await new Promise(setImmediate)
     expect(sent.map(text => JSON.parse(text) as ServerMessage)).toEqual([
@@ -140,7 +42,7 @@ describe('a session', () => {
   })
 
   it('answers with the id of the question', () => {
-    const { ask } = create()
+    const { ask } = createTestSession()
     expect(ask({ type: 'ping', id: '1' })).toEqual([{ type: 'pong', id: '1' }])
     expect(ask({ type: 'subscribe', channel: 'alerts', id: '2' })).toMatchObject([
       { type: 'subscribed', id: '2' },
@@ -151,7 +53,7 @@ describe('a session', () => {
   })
 
   it('gets a channel once however often it subscribes, and no more when it unsubscribes', () => {
-    const { hub, ask } = create()
+    const { hub, ask } = createTestSession()
     ask({ type: 'subscribe', channel: 'threats' })
     ask({ type: 'subscribe', channel: 'threats' })
     expect(hub.countOf('threats')).toBe(1)
@@ -163,14 +65,14 @@ describe('a session', () => {
     const threat = (severity: Threat['severity'], sensor: string) =>
       carry(`${severity} ${sensor}`, makeThreat({ severity, event: makeEvent({ sensor }) }))
     const all = [threat('low', 'a'), threat('high', 'a'), threat('low', 'b'), threat('high', 'b')]
-    const deliver = ({ hub, sent }: Pick<ReturnType<typeof create>, 'hub' | 'sent'>) => {
+    const deliver = ({ hub, sent }: Pick<ReturnType<typeof createTestSession>, 'hub' | 'sent'>) => {
       sent.length = 0
       for (const each of all) hub.deliver('threats', each)
       return sent
     }
 
     it('gets what passes it, until it asks for something else', () => {
-      const made = create()
+      const made = createTestSession()
       const subscribe = { type: 'subscribe', channel: 'threats' }
       expect(made.ask({ ...subscribe, filter: { severity: 'high' } })).toMatchObject([{ type: 'subscribed' }])
       expect(deliver(made)).toEqual(['high a', 'high b'])
@@ -181,7 +83,7 @@ describe('a session', () => {
     })
 
     it('sees nothing beside its rows, whatever it asks for, and follows their change at once', () => {
-      const made = create({ rows: { sensor: ['a'] } })
+      const made = createTestSession({ rows: { sensor: ['a'] } })
       made.ask({ type: 'subscribe', channel: 'threats' })
       expect(deliver(made)).toEqual(['low a', 'high a'])
       made.ask({
@@ -197,7 +99,7 @@ describe('a session', () => {
     })
 
     it('is told what is wrong with one, is not subscribed, and not held to make mistakes', () => {
-      const { ask, closes, hub } = create()
+      const { ask, closes, hub } = createTestSession()
       for (let i = 0; i < 6; i += 1) {
         expect(ask({ type: 'subscribe', channel: 'threats', filter: { colour: 'red' }, id: '7' })).toEqual([
           { type: 'error', code: 'bad-filter', message: expect.stringContaining('"colour"'), id: '7' },
@@ -209,7 +111,7 @@ describe('a session', () => {
   })
 
   it('gets what it missed before what is live, when it says where it was', () => {
-    const { hub, ask, sent, returning } = create()
+    const { hub, ask, sent, returning } = createTestSession()
     const resume = { epoch: 'e', positions: [{ partition: 0, offset: 5 }] }
     expect(ask({ type: 'subscribe', channel: 'threats', resume, id: '1' })).toEqual([])
     expect(returning).toMatchObject([{ channel: 'threats', resume }])
@@ -228,7 +130,7 @@ describe('a session', () => {
   })
 
   it('gets nothing of what it missed that it did not ask for, or may not see any more', () => {
-    const { session, principal, ask, sent, returning } = create()
+    const { session, principal, ask, sent, returning } = createTestSession()
     ask({ type: 'subscribe', channel: 'threats', resume: { positions: [] }, filter: { severity: 'high' } })
     const client = returning[0]?.client
     client?.send(feedMessage(threatAt(0)))
@@ -239,7 +141,7 @@ describe('a session', () => {
   })
 
   it('does not wait for what it missed any more when it changes its mind, or may not read it', () => {
-    const { session, principal, ask, sent, returning } = create()
+    const { session, principal, ask, sent, returning } = createTestSession()
     const resume = { positions: [] }
     const isWaiting = () => returning.map(({ client }) => client.isWaiting())
     ask({ type: 'subscribe', channel: 'threats', resume })
@@ -262,7 +164,7 @@ describe('a session', () => {
   })
 
   it('is not given a channel that its role may not read', () => {
-    const { hub, ask } = create({ role: 'auditor' })
+    const { hub, ask } = createTestSession({ role: 'auditor' })
     expect(ask({ type: 'subscribe', channel: 'threats' })).toMatchObject([
       { type: 'error', code: 'forbidden' },
     ])
@@ -285,7 +187,7 @@ describe('a session', () => {
     `${'['.repeat(30_000)}${']'.repeat(30_000)}`,
     undefined,
   ])('is told that a message is not in the protocol, and closed when it goes on (%#)', text => {
-    const { hub, session, sent, closes } = create()
+    const { hub, session, sent, closes } = createTestSession()
     for (let i = 0; i < 5; i += 1) session.receive(text)
     expect(sent).toHaveLength(5)
     expect(JSON.parse(sent[0] ?? '')).toMatchObject({ type: 'error', code: 'bad-message' })
@@ -296,18 +198,18 @@ describe('a session', () => {
   })
 
   it('is closed when it sends more than its rate, pongs and pings included', () => {
-    const messages = create()
+    const messages = createTestSession()
     for (let i = 0; i < 20; i += 1) messages.ask({ type: 'ping' })
     expect(messages.closes).toEqual([])
     messages.ask({ type: 'ping' })
     expect(messages.closes).toEqual([CLOSE.tooMuch])
-    const control = create()
+    const control = createTestSession()
     for (let i = 0; i < 21; i += 1) control.session.receiveControl()
     expect(control.closes).toEqual([CLOSE.tooMuch])
   })
 
   it('may send at its rate for ever', () => {
-    const { ask, advance, closes } = create()
+    const { ask, advance, closes } = createTestSession()
     for (let i = 0; i < 1_000; i += 1) {
       advance(100)
       ask({ type: 'ping' })
@@ -316,7 +218,7 @@ describe('a session', () => {
   })
 
   it('is closed as slow when its queue is full, and gets nothing more', () => {
-    const { hub, ask, fill, closes } = create()
+    const { hub, ask, fill, closes } = createTestSession()
     ask({ type: 'subscribe', channel: 'threats' })
     fill()
     hub.deliver('threats', carry('one'))
@@ -326,7 +228,7 @@ describe('a session', () => {
   })
 
   it('is closed as stale when it leaves a ping unanswered, and kept while it answers', () => {
-    const { advance, session, pings, closes } = create()
+    const { advance, session, pings, closes } = createTestSession()
     for (let i = 1; i <= 5; i += 1) {
       advance(25_000)
       expect(pings()).toBe(i)
@@ -340,7 +242,7 @@ describe('a session', () => {
   })
 
   it('ends with its token, after the grace', () => {
-    const { hub, ask, advance, session, closes } = create()
+    const { hub, ask, advance, session, closes } = createTestSession()
     ask({ type: 'subscribe', channel: 'threats' })
     while (closes.length === 0) {
       session.receiveControl()
@@ -349,7 +251,7 @@ describe('a session', () => {
     }
     expect(closes).toEqual([CLOSE.expired])
     expect(hub.countOf('threats')).toBe(0)
-    const exact = create()
+    const exact = createTestSession()
     exact.session.receiveControl()
     exact.advance(EXPIRES_IN_MS + 4_999)
     expect(exact.closes).toEqual([])
@@ -358,7 +260,7 @@ describe('a session', () => {
   })
 
   it('is closed once, and answers nothing after', () => {
-    const { hub, session, ask, closes } = create()
+    const { hub, session, ask, closes } = createTestSession()
     ask({ type: 'subscribe', channel: 'threats' })
     session.close(CLOSE.goingAway)
     session.close(CLOSE.stale)
@@ -368,14 +270,14 @@ describe('a session', () => {
   })
 
   it('leaves its channels when its connection is lost', () => {
-    const { hub, session, ask } = create()
+    const { hub, session, ask } = createTestSession()
     ask({ type: 'subscribe', channel: 'threats' })
     session.closed()
     expect(hub.countOf('threats')).toBe(0)
   })
 
   it('loses at once what its role may no longer read, is told, and keeps the rest', () => {
-    const { hub, session, principal, sent, ask } = create()
+    const { hub, session, principal, sent, ask } = createTestSession()
     for (const channel of ['threats', 'alerts']) ask({ type: 'subscribe', channel })
     sent.length = 0
     session.become({ ...principal, grants: ['alerts:read'] })
@@ -390,7 +292,7 @@ describe('a session', () => {
 
   describe('that is given a newer token', () => {
     const refresh = async (
-      { ask, sent }: Pick<ReturnType<typeof create>, 'ask' | 'sent'>,
+      { ask, sent }: Pick<ReturnType<typeof createTestSession>, 'ask' | 'sent'>,
       next: Partial<Principal> | string,
     ) => {
       ask({ type: 'refresh', accessToken: typeof next === 'string' ? next : JSON.stringify(next), id: 'r' })
@@ -400,7 +302,7 @@ describe('a session', () => {
     }
 
     it('lives as long as that one', async () => {
-      const made = create()
+      const made = createTestSession()
       const expiresAt = made.principal.expiresAt + 60_000
       expect(await refresh(made, { expiresAt })).toEqual([{ type: 'refreshed', expiresAt, id: 'r' }])
       made.advance(EXPIRES_IN_MS + 59_000)
@@ -410,7 +312,7 @@ describe('a session', () => {
     })
 
     it('does not become somebody else, and a bad token changes nothing', async () => {
-      const made = create()
+      const made = createTestSession()
       const expiresAt = made.principal.expiresAt + 60_000
       for (const next of [{ userId: 'other', expiresAt }, { refused: 'expired' } as object, 'not json']) {
         expect(await refresh(made, next)).toMatchObject([{ type: 'error', id: 'r' }])
@@ -419,7 +321,7 @@ describe('a session', () => {
     })
 
     it('loses what the newer one may not read', async () => {
-      const made = create()
+      const made = createTestSession()
       made.ask({ type: 'subscribe', channel: 'threats' })
       const answers = await refresh(made, { grants: ['alerts:read'] })
       expect(answers.map(({ type }) => type)).toEqual(['unsubscribed', 'refreshed'])

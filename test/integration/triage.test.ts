@@ -7,6 +7,7 @@ import { createRegistry, registryConfig } from '../../connectors/registry.ts'
 import { startKafkaGateway } from '../../gateway/command.ts'
 import { gatewayConfig } from '../../gateway/config.ts'
 import { openDecisionWriter } from '../../gateway/triage/decision-writer.ts'
+import { modelsConfig } from '../../models/registry/keys.ts'
 import { startAlerting } from '../../pipelines/alerting/command.ts'
 import { alertingConfig } from '../../pipelines/alerting/config.ts'
 import { readVerdicts } from '../../pipelines/retraining/verdicts.ts'
@@ -48,6 +49,7 @@ const createSystem = async (settings: Readonly<Record<string, string>> = {}) => 
       registry: registryConfig,
       redis: redisConfig,
       gateway: gatewayConfig,
+      models: modelsConfig,
       alerting: alertingConfig,
       data: dataConfig,
     },
