@@ -281,7 +281,8 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
 
     // While the consumer starts: each of them waits for its group.
     const following = deps.followModels(notices)
-    closer.add(async () => (await following.catch(() => undefined))?.close())
+    const followed = following.catch(() => undefined)
+    closer.add(async () => (await followed)?.close())
     const consumer = await deps.consume(createRelay({ ...deps, history: store, broadcaster, now }))
     closer.add(() => consumer.close())
     const models = await following
