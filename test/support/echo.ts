@@ -29,8 +29,8 @@ export const startEcho = async () => {
       message: (data, isBinary) =>
         outbox.add(isBinary ? binaryFrame(data) : textFrame(data.toString('utf8'))),
       control: () => undefined,
-      closing: outbox.close,
-      closed: outbox.close,
+      closing: () => outbox.close(),
+      closed: () => outbox.close(),
     })),
   )
   server.listen(0, '127.0.0.1')
