@@ -51,6 +51,7 @@ export const watch: Command<WatchConfig> = {
         if (delivery.type === 'threat') table.add(delivery.data)
         else table.addAlert(delivery.data)
       },
+      onLost: (channel, reason) => tell(`watch: ${channel}: messages are missing (${reason})`),
       onState: state => tell(`watch: ${state === 'connected' ? `connected to ${url}` : 'reconnecting'}`),
     })
     const stopped = Promise.withResolvers<void>()
