@@ -179,8 +179,10 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
       deliver: (channel, { delivery, frame }) => {
         const { data, position } = delivery
         const origin = { channel, severity: data.severity, ...position }
+        const began = performance.now()
         const count = hub.deliver(channel, { frame, data, origin })
         if (count === 0) return
+        metrics.fanoutSeconds.observe({ channel }, (performance.now() - began) / 1000)
         metrics.delivered.inc({ channel }, count)
         if (delivery.type === 'threat') {
           const seconds = (now() - delivery.data.event.origin.timestamp) / 1000
@@ -281,6 +283,7 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
 
     // While the consumer starts: each of them waits for its group.
     const following = deps.followModels(notices)
+    // The start itself awaits it, and ends with its error.
     const followed = following.catch(() => undefined)
     closer.add(async () => (await followed)?.close())
     const consumer = await deps.consume(createRelay({ ...deps, history: store, broadcaster, now }))

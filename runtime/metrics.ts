@@ -4,6 +4,8 @@ const BATCH_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 
 const END_TO_END_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300]
 
 const RECOVERY_SECONDS = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60]
+const FANOUT_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1]
+
 const RESTORE_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
 /** Reads what is known only when somebody looks: one run serves all gauges that are read at the same time. */
@@ -296,6 +298,20 @@ export const createMetrics = (options: { readonly defaults?: boolean } = {}) => 
       name: 'netsentinel_gateway_upgrades_refused_total',
       help: 'Requests that were not upgraded to a WebSocket, by HTTP status.',
       labelNames: ['status'] as const,
+      registers,
+    }),
+    queuedBytes: new Gauge({
+      name: 'netsentinel_gateway_queued_bytes',
+      help: 'Bytes that wait for WebSockets: of all together (sum), and of the one that most wait for (max).',
+      labelNames: ['of'] as const,
+      registers,
+      collect,
+    }),
+    fanoutSeconds: new Histogram({
+      name: 'netsentinel_gateway_fanout_seconds',
+      help: 'Time that it took to ask the filters and hand one message to every WebSocket that gets it, by channel.',
+      labelNames: ['channel'] as const,
+      buckets: FANOUT_SECONDS,
       registers,
     }),
     limited: new Counter({

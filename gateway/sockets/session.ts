@@ -65,6 +65,8 @@ interface SessionDeps {
 /** One open socket: what its client asks for, and when it has to go. */
 export interface Session {
   readonly principal: Principal
+  /** Bytes that wait for its client. */
+  readonly queuedBytes: number
   /** What its user may do has changed: subscriptions that are no longer allowed end, and the client is told. */
   become(principal: Principal): void
   /** A message came; undefined stands for one that is not text. */
@@ -254,6 +256,9 @@ export const createSession = ({ auth, socket, hub, feed, limits, now, ...deps }:
   }
 
   return {
+    get queuedBytes() {
+      return socket.outbox.bytes
+    },
     get principal() {
       return principal
     },

@@ -154,6 +154,16 @@ export const createSockets = (deps: SocketsDeps): Sockets => {
   }
   server.on('upgrade', onUpgrade)
 
+  const endReading = metrics.onScrape(() => {
+    let [sum, max] = [0, 0]
+    for (const { queuedBytes } of sessions) {
+      sum += queuedBytes
+      max = Math.max(max, queuedBytes)
+    }
+    metrics.queuedBytes.set({ of: 'sum' }, sum)
+    metrics.queuedBytes.set({ of: 'max' }, max)
+  })
+
   const timer = setInterval(() => {
     for (const session of sessions) session.tick()
   }, TICK_MS)
@@ -175,6 +185,7 @@ export const createSockets = (deps: SocketsDeps): Sockets => {
       if (!isClosing) {
         isClosing = true
         clearInterval(timer)
+        endReading()
         await sendAway()
         if (sessions.size === 0) emptied.resolve()
       }
