@@ -159,6 +159,7 @@ const ALLOWED: Readonly<Record<string, readonly Role[]>> = {
   'POST /keys': ['admin'],
   'DELETE /keys/:id': ['admin'],
   'POST /signing-keys': ['admin'],
+  'GET /presence': ['viewer', 'analyst', 'admin', 'auditor'],
   'GET /audit': ['admin', 'auditor'],
   'GET /threats': ['viewer', 'analyst', 'admin'],
   'GET /threats/:id': ['viewer', 'analyst', 'admin'],
