@@ -47,6 +47,8 @@ export const prepareGround = async (directory: string): Promise<Ground> => {
   const port = 20_000 + (process.pid % 10_000)
   const args = ['--bind', '127.0.0.1', '--port', String(port), '--save', '', '--dir', directory]
   const child = spawn(await findRedis(systemTools(undefined), []), args, { stdio: 'ignore' })
+  // Also when the benchmark fails: servers end with their input, Redis has none.
+  process.once('exit', () => child.kill())
   const { modelVersion, ...threat } = makeThreat()
   // The field that says when it was sent comes early, where clients look for it.
   const text = JSON.stringify({ modelVersion, ...threat, event: { ...threat.event, original: 'FILLING' } })
