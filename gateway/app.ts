@@ -1,4 +1,7 @@
+import type { Server } from 'node:http'
+import underPressure from '@fastify/under-pressure'
 import Fastify, { type FastifyInstance } from 'fastify'
+import { createHttpServer, type Tls } from './http-server.ts'
 import { endWithProblem } from './problem.ts'
 import { addAlertRoutes } from './routes/alerts.ts'
 import { addAuditRoutes } from './routes/audit.ts'
@@ -28,25 +31,44 @@ const BODY_BYTES = 16_384
 /** Longest parameter in a path: the schemas say how long each may be, and no head is longer. */
 const PARAM_CHARS = 16_384
 
-/** A request, its head or its body, that is not here by then is cut. In ms. */
-const HEADERS_TIMEOUT_MS = 5_000
-const REQUEST_TIMEOUT_MS = 8_000
-const TIMEOUT_CHECK_MS = 1_000
-
 /** Statuses of requests that are not HTTP, by what Node finds wrong with them; 400 for any other. */
 const CLIENT_ERRORS: Readonly<Record<string, number>> = {
   ERR_HTTP_REQUEST_TIMEOUT: 408,
   HPE_HEADER_OVERFLOW: 431,
 }
 
+/** Settings of the application itself. */
+interface AppSettings {
+  readonly trustedProxies: readonly string[]
+  /** Delay of the event loop, in ms, and heap in use, in bytes, above which requests are put off; no limit at 0. */
+  readonly maxLagMs: number
+  readonly maxHeapBytes: number
+  /** The certificate to serve with; plain HTTP when there is none. */
+  readonly tls?: Tls | undefined
+}
+
+/** After how long somebody who was put off may ask again, in s. */
+const RETRY_AFTER_S = 1
+
+/** Puts requests off while the process has more to do than it can, but for the one that asks whether it lives. */
+const addPressureLimit = async (app: FastifyInstance, { maxLagMs, maxHeapBytes }: AppSettings) => {
+  await app.register(underPressure, {
+    maxEventLoopDelay: maxLagMs,
+    maxHeapUsedBytes: maxHeapBytes,
+    pressureHandler: (request, reply) => {
+      if (request.routeOptions.url === '/live') return
+      sendProblem(reply.header('retry-after', RETRY_AFTER_S), 503, 'too much to do at this moment')
+    },
+  })
+}
+
 /**
  * Builds the HTTP application; it does not listen. Everything is denied that a route's policy does not allow, every
  * body is checked against a schema, and every error is a problem document without inner details.
  */
-export const buildApp = async (
-  deps: RouteDeps & { readonly trustedProxies: readonly string[] },
-): Promise<FastifyInstance> => {
-  const app = Fastify({
+export const buildApp = async (deps: RouteDeps & AppSettings): Promise<FastifyInstance> => {
+  const { tls } = deps
+  const app = Fastify<Server>({
     // Only these may say for whom they ask: X-Forwarded-For of anybody else is a claim.
     trustProxy: deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
     logger: false,
@@ -60,10 +82,10 @@ export const buildApp = async (
       if (socket.writable) endWithProblem(socket, CLIENT_ERRORS[error.code] ?? 400)
     },
     forceCloseConnections: true,
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    http: { headersTimeout: HEADERS_TIMEOUT_MS, connectionsCheckingInterval: TIMEOUT_CHECK_MS },
+    serverFactory: handler => createHttpServer(tls, handler),
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
   })
+  await addPressureLimit(app, deps)
   await addGroundRules(app, deps)
   const gate = createLoginGate(deps)
   addAuthRoutes(app, deps, gate)

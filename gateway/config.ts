@@ -111,6 +111,26 @@ export const gatewayConfig = section('gateway', {
     int(1, 64).default(2),
     'Passwords that are checked at the same time; each takes 19 MiB.',
   ),
+  tlsCert: setting(
+    'GATEWAY_TLS_CERT',
+    z.string().min(1).optional(),
+    'File of the certificate chain, PEM: the gateway then speaks TLS 1.2 or later itself. Unset behind a proxy that does.',
+  ),
+  tlsKey: setting(
+    'GATEWAY_TLS_KEY',
+    z.string().min(1).optional(),
+    'File of the private key of that certificate, PEM.',
+  ),
+  maxLagMs: setting(
+    'GATEWAY_MAX_LAG_MS',
+    int(0, 60_000).default(1_000),
+    'Delay of the event loop above which requests get 503 until it is below, in ms; no limit at 0.',
+  ),
+  maxHeapBytes: setting(
+    'GATEWAY_MAX_HEAP_BYTES',
+    int(0).default(0),
+    'Heap in use above which requests get 503 until it is below, in bytes; no limit at 0.',
+  ),
   maxSockets: setting(
     'GATEWAY_MAX_SOCKETS',
     int(1, 1_000_000).default(20_000),

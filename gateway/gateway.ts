@@ -23,6 +23,7 @@ import { createTickets } from './auth/tickets.ts'
 import type { OpenBackOffice } from './back-office.ts'
 import type { GatewaySettings } from './config.ts'
 import { startHistoryRetention } from './history-retention.ts'
+import { readTls } from './http-server.ts'
 import { openIdentity } from './identity.ts'
 import { watchParts } from './parts.ts'
 import { createRecords } from './records.ts'
@@ -113,6 +114,7 @@ export interface Gateway extends Service {
 export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
   const { config, log, metrics, now = Date.now } = deps
   const settings = config.gateway
+  const tls = readTls(settings)
   const closer = createCloser()
   try {
     let watch: AccessWatch | undefined
@@ -225,6 +227,7 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
       triage,
       backOffice: deps.backOffice,
       presence: () => presence?.current() ?? NOBODY,
+      tls,
       check,
       log,
       metrics,
@@ -279,7 +282,7 @@ export const startGateway = async (deps: GatewayDeps): Promise<Gateway> => {
     await listen(app, settings)
     const address = app.server.address()
     const port = typeof address === 'object' && address !== null ? address.port : settings.port
-    const url = `http://${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${port}`
+    const url = `${tls === undefined ? 'http' : 'https'}://${settings.host.includes(':') ? `[${settings.host}]` : settings.host}:${port}`
 
     // While the consumer starts: each of them waits for its group.
     const following = deps.followModels(notices)

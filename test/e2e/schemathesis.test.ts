@@ -13,7 +13,10 @@ const found = await findSchemathesis()
 /** A gateway with its administrator and a viewer, and what to ask it by. */
 const start = async () => {
   // Each wrong password that is tried counts, and a thousand are.
-  const system = await createSystem(tempDir(), { GATEWAY_LOGIN_FAILURES_PER_MINUTE: '1000000' })
+  const system = await createSystem(tempDir(), {
+    GATEWAY_LOGIN_FAILURES_PER_MINUTE: '1000000',
+    GATEWAY_MAX_LAG_MS: '0',
+  })
   const cli = await system.ready(['gateway'])
   const url = /^gateway: (\S+)$/m.exec(cli.stderr())?.[1] ?? ''
   const post = async (path: string, body: object, token?: string) => {

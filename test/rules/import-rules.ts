@@ -27,6 +27,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   fastify: ['gateway/'],
   '@fastify/helmet': ['gateway/'],
   '@fastify/jwt': ['gateway/'],
+  '@fastify/under-pressure': ['gateway/'],
   '@node-rs/argon2': ['gateway/auth/'],
   pg: ['gateway/store/'],
   'onnxruntime-node': ['models/onnx/'],

@@ -83,6 +83,8 @@ export const createTestApp = async (
     refreshTokenS: 3_600,
     origins: [],
     trustedProxies: [],
+    maxLagMs: 0,
+    maxHeapBytes: 0,
     throttle: createMemoryThrottle({ limits: { ...SHARED_LIMITS, overall: 1_000 }, now }),
     tickets: createTickets({
       store: createMemoryTicketStore({ now }),
