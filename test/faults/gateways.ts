@@ -49,6 +49,8 @@ export interface Gateways {
   disturb(fault: Fault, threats: number): Promise<void>
   /** A fault by chance. */
   anyFault(): Fault
+  /** Waits until both gateways are ready: on a busy machine, a fault would find them starting still. */
+  ready(): Promise<unknown>
   /** Waits until every client has all that it may see, and says what is not as it must be. */
   check(): Promise<readonly string[]>
   /** How often clients have come back, and messages that they were sent. */
@@ -199,6 +201,7 @@ export const startGateways = async (options: GatewaysOptions): Promise<Gateways>
 
   return {
     publish,
+    ready,
     anyFault: () => pick(FAULTS),
     disturb: async (fault, threats) => {
       await disturbances[fault](() => publish(threats))

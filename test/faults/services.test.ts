@@ -93,7 +93,6 @@ describe(`services that go away and come back (FAULT_SEED=${seed})`, () => {
   it('Redis: scoring does not notice, and the clients of the gateway get all of it', async () => {
     const redis = await proxyOf(services().redisUrl)
     const system = await systemUnderFault()
-    for (const stage of STAGES) system.start(stage)
     const port = await freePort()
     const url = `http://127.0.0.1:${port}`
     const gateway = startMember('gateway', {
@@ -104,10 +103,9 @@ describe(`services that go away and come back (FAULT_SEED=${seed})`, () => {
       BOOTSTRAP_ADMIN_PASSWORD: PASSWORD,
     })
     cleanUp(() => gateway.kill())
-    const accessToken = await until(() => logInAs('admin', PASSWORD, url), {
-      what: 'the gateway',
-      timeoutMs: 60_000,
-    })
+    const logIn = () => (gateway.runs() ? logInAs('admin', PASSWORD, url) : Promise.reject(gateway.failure()))
+    const accessToken = await until(logIn, { what: 'the gateway', timeoutMs: 60_000 })
+    for (const stage of STAGES) system.start(stage)
     const client = startReturningClient({ choose: () => url, accessToken, pauseMs: () => 100 })
     cleanUp(async () => client.close())
     const count = () => [...client.seen.values()].reduce((sum, { length }) => sum + length, 0)

@@ -32,6 +32,7 @@ export const soakGateways = async ({ minutes, tell, ...options }: SoakGatewaysOp
       const fault = gateways.anyFault()
       faults[fault] = (faults[fault] ?? 0) + 1
       await gateways.disturb(fault, DURING)
+      await gateways.ready()
       await gateways.publish(AFTER)
       tell(`${fault}; ${JSON.stringify(gateways.counts())}`)
     }
