@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 import { join } from 'node:path'
 import { check } from './connectors/check.ts'
+import { grants } from './connectors/kafka/acls.ts'
+import { acls, renderAclsMarkdown } from './connectors/kafka/acls-command.ts'
 import { kafkaConfig } from './connectors/kafka/client.ts'
 import { topics } from './connectors/kafka/topics-command.ts'
 import { notifierSections } from './connectors/notifiers/catalogue.ts'
@@ -90,10 +92,15 @@ const COMMANDS: Readonly<Record<string, Command<Config>>> = {
   watch,
   password,
   topics,
+  acls,
   secrets,
   check,
   generate: createGenerate(Object.values(SECTIONS), [
     { path: 'docs/features.md', content: renderFeaturesMarkdown() },
+    {
+      path: 'docs/acls.md',
+      content: renderAclsMarkdown(grants(loadConfig({ topics: topicsConfig }, {}).topics)),
+    },
   ]),
 }
 

@@ -46,8 +46,11 @@ const overrides = (ports: { direct: number; behind: number; controller: number }
 /** A port that is free at this moment. */
 export const freePort = () => onPort(undefined, '', port => Promise.resolve(port))
 
-/** A new directory that embedded services run in; `more` are arguments for the one of that name. */
-const createSite = async (name: string, more: readonly string[] = []) => {
+const overriding = (settings: Readonly<Record<string, string>>) =>
+  Object.entries(settings).flatMap(([key, value]) => ['--override', `${key}=${value}`])
+
+/** A new directory that embedded services run in; `more` are arguments for those of that name. */
+const createSite = async (more: Readonly<Record<string, readonly string[]>> = {}) => {
   const dataDir = mkdtempSync(join(tmpdir(), 'netsentinel-faults-'))
   const logDir = join(dataDir, 'logs')
   mkdirSync(logDir)
@@ -63,7 +66,7 @@ const createSite = async (name: string, more: readonly string[] = []) => {
     signal,
     longRun: false,
     start: command => {
-      const args = command.name === name ? [...command.args, ...more] : command.args
+      const args = [...command.args, ...(more[command.name] ?? [])]
       return startChild({ ...command, args, graceMs: 0 })
     },
   }
@@ -74,11 +77,7 @@ const createSite = async (name: string, more: readonly string[] = []) => {
 export const startBroker = async (): Promise<Broker> => {
   const ports = { direct: await freePort(), behind: await freePort(), controller: await freePort() }
   const proxy = await startProxy(`127.0.0.1:${ports.behind}`)
-  const settings = Object.entries(overrides(ports, proxy.address))
-  const { site, remove } = await createSite(
-    'Kafka',
-    settings.flatMap(([key, value]) => ['--override', `${key}=${value}`]),
-  )
+  const { site, remove } = await createSite({ Kafka: overriding(overrides(ports, proxy.address)) })
   let child: Child = await startKafka(site, ports.direct, ports.controller)
   return {
     direct: `127.0.0.1:${ports.direct}`,
@@ -99,9 +98,45 @@ export const startBroker = async (): Promise<Broker> => {
   }
 }
 
+/**
+ * Starts a broker that takes TLS and SCRAM only, and nothing that no ACL allows: but for its administrator, who is whoever
+ * comes to `direct`. `pem` is the file of its key and certificate.
+ */
+export const startGuardedBroker = async (pem: string, users: Readonly<Record<string, string>>) => {
+  const [direct, guarded, controller] = [await freePort(), await freePort(), await freePort()]
+  const { site, remove } = await createSite({
+    Kafka: overriding({
+      listeners: `PLAINTEXT://127.0.0.1:${direct},GUARDED://127.0.0.1:${guarded},CONTROLLER://127.0.0.1:${controller}`,
+      'advertised.listeners': `PLAINTEXT://127.0.0.1:${direct},GUARDED://127.0.0.1:${guarded}`,
+      'listener.security.protocol.map': 'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,GUARDED:SASL_SSL',
+      'inter.broker.listener.name': 'PLAINTEXT',
+      'sasl.enabled.mechanisms': 'SCRAM-SHA-512',
+      'listener.name.guarded.scram-sha-512.sasl.jaas.config':
+        'org.apache.kafka.common.security.scram.ScramLoginModule required;',
+      'ssl.keystore.type': 'PEM',
+      'ssl.keystore.location': pem,
+      'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
+      'super.users': 'User:ANONYMOUS',
+    }),
+    'Kafka (format)': Object.entries(users).flatMap(([name, password]) => [
+      '--add-scram',
+      `SCRAM-SHA-512=[name=${name},password=${password}]`,
+    ]),
+  })
+  const child = await startKafka(site, direct, controller)
+  return {
+    direct: `127.0.0.1:${direct}`,
+    guarded: `127.0.0.1:${guarded}`,
+    close: async () => {
+      await child.stop()
+      remove()
+    },
+  }
+}
+
 /** Starts a schema registry on a new directory. */
 export const startSchemaRegistry = async (): Promise<{ readonly url: string; close(): Promise<void> }> => {
-  const { site, remove } = await createSite('the schema registry')
+  const { site, remove } = await createSite()
   const port = await freePort()
   const child = await startRegistry(site, port)
   return {
