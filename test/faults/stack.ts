@@ -1,0 +1,140 @@
+import { execFile } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { parse } from 'yaml'
+import { z } from 'zod'
+import { findCompose, runHere } from '../../pipelines/up/containers.ts'
+import { messageOf } from '../../runtime/errors.ts'
+import { unique, until } from '../support/until.ts'
+
+const ROOT = resolve(import.meta.dirname, '../..')
+const OUTPUT_BYTES = 16 * 1_048_576
+const PATIENT = { timeoutMs: 300_000 }
+
+const run = promisify(execFile)
+const output = async (command: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<string> => {
+  const [program = '', ...args] = command
+  const { stdout } = await run(program, args, { cwd: ROOT, env, maxBuffer: OUTPUT_BYTES })
+  return stdout.trim()
+}
+
+/** Everything in docker-compose.yml, under a name and on ports of its own. */
+export interface Stack {
+  readonly url: string
+  readonly kafkaBrokers: readonly string[]
+  readonly password: string
+  /** The containers of a service that run now; of all services when none is named. */
+  containers(service?: string): Promise<string[]>
+  /** Runs as many containers of a service as are said. */
+  scale(service: string, count: number): Promise<void>
+  kill(container: string): Promise<void>
+  /** Starts one that was killed, and waits until it is healthy. */
+  revive(container: string): Promise<void>
+  nameOf(container: string): Promise<string>
+  /** Runs a command of NetSentinel in a container of its own; rejects when it fails. */
+  command(...args: readonly string[]): Promise<string>
+  logs(): Promise<string>
+  /** Takes everything down, data included. */
+  close(): Promise<void>
+}
+
+/** The images that are not built here: those of the services, and what the Dockerfiles begin with. */
+const foreignImages = (): string[] => {
+  const { services } = z
+    .object({
+      services: z.record(
+        z.string(),
+        z.object({
+          image: z.string(),
+          build: z.unknown().optional(),
+          profiles: z.array(z.string()).optional(),
+        }),
+      ),
+    })
+    .parse(parse(readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8'), { merge: true }))
+  const named = Object.values(services)
+    .filter(({ build, profiles, image }) => build === undefined && profiles === undefined && image[0] !== '$')
+    .map(({ image }) => image)
+  const bases = ['Dockerfile', 'deploy/haproxy/Dockerfile'].flatMap(file =>
+    [...readFileSync(join(ROOT, file), 'utf8').matchAll(/^FROM (\S+)/gm)].map(([, image = '']) => image),
+  )
+  return [...new Set([...named, ...bases])]
+}
+
+/** Why nothing can run in containers here; undefined when it can. */
+export const whyNoContainers = async (): Promise<string | undefined> => {
+  if ((await findCompose(runHere(new AbortController().signal))) === undefined) {
+    return 'no container engine answers with a Compose'
+  }
+  for (const image of foreignImages()) {
+    const has = await output(['docker', 'image', 'inspect', image]).catch(() => undefined)
+    if (has !== undefined) continue
+    try {
+      await output(['docker', 'pull', '--quiet', image])
+    } catch (error) {
+      return `an engine answers, but the image ${image} cannot be had: ${messageOf(error).split('\n').at(-1)}`
+    }
+  }
+  return undefined
+}
+
+/** Builds the images and brings everything up. */
+export const startStack = async (ports: {
+  readonly gateway: number
+  readonly kafka: number
+}): Promise<Stack> => {
+  const compose = (await findCompose(runHere(new AbortController().signal))) ?? []
+  const env = {
+    ...process.env,
+    COMPOSE_PROJECT_NAME: unique('netsentinel').toLowerCase(),
+    GATEWAY_PORT: String(ports.gateway),
+    KAFKA_PORT: String(ports.kafka),
+  }
+  const composed = (...args: readonly string[]) => output([...compose, ...args], env)
+  const lines = async (text: Promise<string>) => (await text).split('\n').filter(Boolean)
+  const close = async () => {
+    await composed('down', '--volumes', '--timeout', '5')
+  }
+  try {
+    await composed('up', '--build', '--detach')
+    return {
+      url: `http://127.0.0.1:${ports.gateway}`,
+      kafkaBrokers: [`localhost:${ports.kafka}`],
+      password: await composed('exec', '-T', 'gateway-1', 'cat', '/secrets/gateway/admin-password'),
+      containers: async service => {
+        const all = await lines(composed('ps', '--quiet', ...(service === undefined ? [] : [service])))
+        const running = await lines(output(['docker', 'ps', '--quiet', '--no-trunc']))
+        return all.filter(id => running.includes(id))
+      },
+      scale: async (service, count) => {
+        await composed('up', '--detach', '--no-recreate', '--scale', `${service}=${count}`, service)
+      },
+      kill: async container => {
+        await output(['docker', 'kill', container])
+      },
+      revive: async container => {
+        await output(['docker', 'start', container])
+        const health = () =>
+          output([
+            'docker',
+            'inspect',
+            '--format',
+            '{{if .State.Health}}{{.State.Health.Status}}{{else}}healthy{{end}}',
+            container,
+          ])
+        await until(async () => (await health()) === 'healthy', {
+          ...PATIENT,
+          what: `a healthy ${container}`,
+        })
+      },
+      nameOf: container => output(['docker', 'inspect', '--format', '{{.Name}}', container]),
+      command: (...args) => composed('run', '--rm', '-T', '--no-deps', 'scoring', ...args),
+      logs: () => composed('logs', '--no-color', '--tail', '30'),
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
