@@ -43,6 +43,6 @@ ENV NODE_ENV=production \
 USER 1000:1000
 EXPOSE 8080 9100
 # Node alone, without the program: it must be quick where the machine is busy.
-HEALTHCHECK --interval=10s --timeout=30s --start-period=120s --retries=3 CMD ["node", "-e", "require('node:http').get('http://127.0.0.1:' + process.env.HEALTH_PORT + '/ready', answer => process.exit(answer.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
+HEALTHCHECK --interval=10s --timeout=30s --start-period=300s --retries=3 CMD ["node", "-e", "require('node:http').get('http://127.0.0.1:' + process.env.HEALTH_PORT + '/ready', answer => process.exit(answer.statusCode === 200 ? 0 : 1)).on('error', () => process.exit(1))"]
 ENTRYPOINT ["node", "/app/main.ts"]
 CMD ["--help"]
