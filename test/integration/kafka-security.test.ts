@@ -9,7 +9,7 @@ import { loadConfig } from '../../runtime/config.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { topicCatalogue, topicsConfig } from '../../schemas/topics.ts'
 import { startGuardedBroker } from '../faults/broker.ts'
-import { makeCertificate } from '../support/certificate.ts'
+import { createAuthority } from '../support/certificates.ts'
 import { loginLine } from '../support/pipeline.ts'
 import { runCli, unique, until } from '../support/services.ts'
 import { tempDir } from '../support/temp.ts'
@@ -23,12 +23,13 @@ const PASSWORD = 'for-tests-only'
 const OUTSIDER = 'outsider'
 
 const folder = tempDir()
-const { key, certificate } = makeCertificate()
+const authority = createAuthority()
+const { cert, key } = authority.issue('IP:127.0.0.1')
 const [pem, password] = [join(folder, 'broker.pem'), join(folder, 'password')]
 
 let broker: Awaited<ReturnType<typeof startGuardedBroker>>
 beforeAll(async () => {
-  writeFileSync(pem, readFileSync(key, 'utf8') + readFileSync(certificate, 'utf8'))
+  writeFileSync(pem, readFileSync(key, 'utf8') + readFileSync(cert, 'utf8'))
   writeFileSync(password, PASSWORD)
   const users = [...PROCESSES.map(userOf), OUTSIDER]
   broker = await startGuardedBroker(pem, Object.fromEntries(users.map(name => [name, PASSWORD])))
@@ -39,7 +40,7 @@ afterAll(() => broker.close())
 const as = (user: string) => ({
   ...OWN,
   KAFKA_BROKERS: broker.guarded,
-  KAFKA_SSL_CA: certificate,
+  KAFKA_SSL_CA: authority.ca,
   KAFKA_SASL_MECHANISM: 'scram-sha-512',
   KAFKA_SASL_USERNAME: user,
   KAFKA_SASL_PASSWORD_FILE: password,

@@ -15,8 +15,7 @@ export interface RedisServer {
   start(): Promise<void>
 }
 
-/** A port of loopback that is free now. */
-export const freePort = async (): Promise<number> => {
+const freePort = async (): Promise<number> => {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const address = server.address()
