@@ -1,3 +1,6 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { seedOfRun } from '../support/seed.ts'
 import { until } from '../support/until.ts'
@@ -16,6 +19,7 @@ const { values } = parseArgs({
     kills: { type: 'string', default: '50' },
     seed: { type: 'string', default: String(seedOfRun()) },
     minutes: { type: 'string', default: '60' },
+    containers: { type: 'string', default: '5' },
     clients: { type: 'string', default: '1000' },
     'client-minutes': { type: 'string', default: '5' },
   },
@@ -142,4 +146,11 @@ try {
 } finally {
   await broker.close()
   await registry.close()
+}
+
+if (values.containers !== '0' && process.exitCode === 0) {
+  const args = ['--minutes', values.containers, '--seed', String(seed)]
+  const script = join(import.meta.dirname, 'containers.ts')
+  const [code] = await once(spawn(process.execPath, [script, ...args], { stdio: 'inherit' }), 'close')
+  process.exitCode = code ?? 1
 }
