@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { int, list, port, type SectionValues, section, setting } from '../runtime/config.ts'
+import { flag, int, list, port, type SectionValues, section, setting } from '../runtime/config.ts'
 import { SEVERITIES } from '../schemas/filter.ts'
 import { ISSUER_ALGORITHMS } from './auth/issuer-token.ts'
 
@@ -160,6 +160,11 @@ export const gatewayConfig = section('gateway', {
     'GATEWAY_QUEUE_BYTES',
     int(65_536, 1_073_741_824).default(4_194_304),
     'Bytes that may wait for one WebSocket; beyond it the client is closed as too slow.',
+  ),
+  deflate: setting(
+    'GATEWAY_DEFLATE',
+    flag().default(false),
+    'Whether WebSockets that offer permessage-deflate get it: a third of the bytes, for more CPU and memory.',
   ),
   messagesPerSecond: setting(
     'GATEWAY_MESSAGES_PER_SECOND',

@@ -4,7 +4,8 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { messageOf } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/log.ts'
 import { SUBPROTOCOL } from '../../schemas/wire.ts'
-import type { Flusher } from './outbox.ts'
+import { createDeflater, DEFLATE } from './deflate.ts'
+import type { Flusher, Outbox } from './outbox.ts'
 import type { SessionSocket } from './session.ts'
 
 /** Largest message that a client may send, in bytes; the longest that makes sense has about 100. */
@@ -41,6 +42,8 @@ interface AcceptorDeps {
     readonly queueBytes: number
     /** How long a client has to answer a close, in ms; then its connection is cut. */
     readonly closeTimeoutMs: number
+    /** Whether clients that offer permessage-deflate get it. */
+    readonly deflate: boolean
   }
   readonly log: Log
 }
@@ -62,7 +65,7 @@ export const createAcceptor = ({ flusher, settings, log }: AcceptorDeps): Accept
     WebSocket: Socket,
     noServer: true,
     clientTracking: false,
-    perMessageDeflate: false,
+    perMessageDeflate: settings.deflate ? DEFLATE : false,
     maxPayload: MAX_PAYLOAD_BYTES,
     maxFragments: MAX_FRAGMENTS,
     maxBufferedChunks: MAX_BUFFERED_CHUNKS,
@@ -71,11 +74,21 @@ export const createAcceptor = ({ flusher, settings, log }: AcceptorDeps): Accept
     handleProtocols: (offered: Set<string>) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
   }
   const server = new WebSocketServer(options)
+  const deflated = createDeflater()
+  /** Queues what it is given compressed. */
+  const deflating = (outbox: Outbox): Outbox => ({
+    add: (frame, origin) => outbox.add(deflated(frame), origin),
+    get bytes() {
+      return outbox.bytes
+    },
+    close: () => outbox.close(),
+  })
   return {
     accept: (request, stream, head, attach) =>
       server.handleUpgrade(request, stream, head, socket => {
+        const outbox = flusher.open(stream, settings.queueBytes)
         const receiver = attach({
-          outbox: flusher.open(stream, settings.queueBytes),
+          outbox: socket.extensions === '' ? outbox : deflating(outbox),
           ping: () => socket.ping(),
           close: code => socket.close(code),
         })

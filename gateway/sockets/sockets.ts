@@ -35,6 +35,8 @@ export interface SocketSettings extends SessionLimits, SocketLimits {
   readonly trustedProxies: readonly string[]
   /** How long a client has to answer a close, in ms; then its connection is cut. */
   readonly closeTimeoutMs: number
+  /** Whether clients that offer permessage-deflate get it. */
+  readonly deflate: boolean
 }
 
 interface SocketsDeps {

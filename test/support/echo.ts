@@ -17,10 +17,10 @@ const binaryFrame = (data: Buffer): Buffer => {
 }
 
 /** A server that sends back every message, on the layer that the gateway's sockets stand on, and asks nobody who they are. */
-export const startEcho = async () => {
+export const startEcho = async ({ deflate = false } = {}) => {
   const acceptor = createAcceptor({
     flusher: createFlusher(),
-    settings: { queueBytes: 4_194_304, closeTimeoutMs: 2_000 },
+    settings: { queueBytes: 4_194_304, closeTimeoutMs: 2_000, deflate },
     log: silentLog(),
   })
   const server = createServer()
