@@ -5,6 +5,7 @@ import { type AddressInfo, connect } from 'node:net'
 import { Writable } from 'node:stream'
 import { createServer } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { createSoloQueue } from '../../connectors/solo-queue.ts'
 import { openStore } from '../../gateway/store/open-store.ts'
 import type { Store } from '../../gateway/store/store.ts'
 import { createLog, silentLog } from '../../runtime/log.ts'
@@ -86,8 +87,27 @@ describe('a Postgres that demands TLS', () => {
 })
 
 /** What the account of a gateway in Redis may do: no more is granted in `docs/operations.md`. */
-const GRANTS =
-  '-@all +ping +info +publish +subscribe +unsubscribe +set +getdel +eval +hget +hset +hincrby +pexpire +del'
+const GRANTS = [
+  '-@all +ping +info +client|setname +publish +subscribe +unsubscribe +set +getdel +eval +time +hget +hset +hdel +hvals',
+  '+hincrby +zadd +zrem +zrangebyscore +zremrangebyscore +zcard +pexpire +del',
+]
+  .join(' ')
+  .split(' ')
+
+/** The same for the queue of retrainings, whose commands are its library's choice. */
+const queueGrants = (prefix: string) => `(~${prefix}netsentinel:retrain:* +@all -@admin -@dangerous)`
+
+/** A log of what goes wrong, and its lines. */
+const warnings = () => {
+  const lines: string[] = []
+  const destination = new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      lines.push(chunk.toString())
+      done()
+    },
+  })
+  return { lines, log: createLog({ level: 'warn' }, 'test', destination) }
+}
 
 describe('a Redis that demands TLS', () => {
   const prefix = unique('acl')
@@ -100,7 +120,14 @@ describe('a Redis that demands TLS', () => {
 
   beforeAll(async () => {
     const anybody = ['--user', 'default', 'on', 'nopass', 'resetkeys', 'resetchannels', '-@all', '+ping']
-    const account = ['on', `>${password}`, `~${prefix}gateway:*`, `&${prefix}*`, ...GRANTS.split(' ')]
+    const account = [
+      'on',
+      `>${password}`,
+      `~${prefix}gateway:*`,
+      `&${prefix}*`,
+      ...GRANTS,
+      queueGrants(prefix),
+    ]
     redis = await startRedisServer(tempDir(), [...anybody, '--user', 'gateway', ...account])
     const { port } = new URL(redis.url)
     proxy.on('secureConnection', client => {
@@ -120,15 +147,9 @@ describe('a Redis that demands TLS', () => {
   })
 
   it('61: serves a gateway by an account that may do what is needed and nothing else', async () => {
-    const lines: string[] = []
-    const destination = new Writable({
-      write: (chunk: Buffer, _encoding, done) => {
-        lines.push(chunk.toString())
-        done()
-      },
-    })
+    const { lines, log } = warnings()
     const shared = { dataDir: tempDir(), prefix, redisUrl: address, redisCa: authority.ca }
-    const one = await startTestGateway({ ...shared, log: createLog({ level: 'warn' }, 'test', destination) })
+    const one = await startTestGateway({ ...shared, log })
     const two = await startTestGateway(shared)
     await post(one.url, '/auth/login', { username: 'admin', password: 'a wrong guess' })
     const { accessToken } = await logIn(one.url)
@@ -148,6 +169,18 @@ describe('a Redis that demands TLS', () => {
     expect((await fetch(`${one.url}/ready`)).status).toBe(200)
     // What the account may not do would be a warning: the gateway would go on without Redis.
     expect(lines).toEqual([])
+  })
+
+  it('61: takes retrainings from that account, and nothing of another queue', async () => {
+    const { lines, log } = warnings()
+    const place = { redis: { url: address, sslCa: authority.ca }, prefix, log }
+    const queue = await createSoloQueue({ ...place, name: 'retrain' })
+    const id = await queue.add({ trigger: 'a test' })
+    expect(await queue.list()).toMatchObject([{ id, state: 'waiting' }])
+    expect(await queue.cancel(id)).toBe(true)
+    await queue.close()
+    expect(lines).toEqual([])
+    await expect(createSoloQueue({ ...place, name: 'other' })).rejects.toThrow(/NOPERM|permission/)
   })
 
   it.each([
