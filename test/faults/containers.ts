@@ -11,8 +11,8 @@ import { onPort } from '../../runtime/embedded/ports.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { topicCatalogue, topicsConfig } from '../../schemas/topics.ts'
 import { seedOfRun } from '../support/seed.ts'
+import { type Stack, startStack, whyNoContainers } from '../support/stack.ts'
 import { until } from '../support/until.ts'
-import { type Stack, startStack, whyNoContainers } from './stack.ts'
 
 /**
  * `node test/faults/containers.ts [--minutes N] [--seed N]`: brings docker-compose.yml up, sends events in, follows threats

@@ -1,11 +1,8 @@
-import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { promisify } from 'node:util'
 import { expect, it } from '@jest/globals'
-import { findPythonPackage } from '../support/python-package.ts'
+import { findPythonPackage, runPython } from '../support/python-package.ts'
 
-const run = promisify(execFile)
 const ROOT = resolve(import.meta.dirname, '../..')
 const FOLDER = join(ROOT, 'deploy/kubernetes')
 
@@ -18,11 +15,8 @@ const found = await findPythonPackage('kubernetes-validate==1.37.0')
 
 const validate = async (paths: readonly string[]) => {
   if ('missing' in found) throw new Error(found.missing)
-  const { stdout, stderr } = await run(
-    'python3',
-    ['-c', 'from kubernetes_validate.__main__ import main; main()', '--strict', ...paths],
-    { env: { ...process.env, PYTHONPATH: found.folder } },
-  )
+  const program = 'from kubernetes_validate.__main__ import main; main()'
+  const { stdout, stderr } = await runPython(found.folder, ['-c', program, '--strict', ...paths])
   return stdout + stderr
 }
 

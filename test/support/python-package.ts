@@ -6,6 +6,8 @@ import { messageOf } from '../../runtime/errors.ts'
 
 const run = promisify(execFile)
 
+const OUTPUT_BYTES = 64 * 1_048_576
+
 const HOME = resolve(import.meta.dirname, '../../.netsentinel')
 
 /**
@@ -30,3 +32,15 @@ export const findPythonPackage = async (
     rmSync(draft, { recursive: true, force: true })
   }
 }
+
+interface RunOptions {
+  readonly cwd?: string
+}
+
+/** Runs Python with what is in such a folder, and resolves with what it prints; rejects with what `execFile` does. */
+export const runPython = (folder: string, args: readonly string[], options: RunOptions = {}) =>
+  run('python3', args, {
+    ...options,
+    env: { ...process.env, PYTHONPATH: folder, NO_COLOR: '1' },
+    maxBuffer: OUTPUT_BYTES,
+  })

@@ -1,13 +1,7 @@
-import { execFile } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { findPythonPackage } from './python-package.ts'
+import { findPythonPackage, runPython } from './python-package.ts'
 import { tempDir } from './temp.ts'
-
-const run = promisify(execFile)
-
-const OUTPUT_BYTES = 64 * 1_024 * 1_024
 
 /**
  * Nothing is learnt from answers: an id that was found in one could be that of the caller, who would be locked out for the
@@ -52,11 +46,8 @@ export const runSchemathesis = async ({ folder, url, document, token, options }:
     ...options,
   ]
   try {
-    const { stdout } = await run(
-      'python3',
-      ['-m', 'schemathesis.cli', 'run', 'openapi.json', '--url', url, ...args],
-      { cwd, env: { ...process.env, PYTHONPATH: folder, NO_COLOR: '1' }, maxBuffer: OUTPUT_BYTES },
-    )
+    const command = ['-m', 'schemathesis.cli', 'run', 'openapi.json', '--url', url, ...args]
+    const { stdout } = await runPython(folder, command, { cwd })
     return stdout
   } catch (error) {
     const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string }

@@ -6,7 +6,7 @@ import { parse } from 'yaml'
 import { z } from 'zod'
 import { findCompose, runHere } from '../../pipelines/up/containers.ts'
 import { messageOf } from '../../runtime/errors.ts'
-import { unique, until } from '../support/until.ts'
+import { unique, until } from './until.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
 const OUTPUT_BYTES = 16 * 1_048_576
@@ -62,14 +62,23 @@ const foreignImages = (): string[] => {
   return [...new Set([...named, ...bases])]
 }
 
+const isHere = async (image: string): Promise<boolean> => {
+  try {
+    await output(['docker', 'image', 'inspect', image])
+    return true
+  } catch {
+    // How the engine says that it has no such image.
+    return false
+  }
+}
+
 /** Why nothing can run in containers here; undefined when it can. */
 export const whyNoContainers = async (): Promise<string | undefined> => {
   if ((await findCompose(runHere(new AbortController().signal))) === undefined) {
     return 'no container engine answers with a Compose'
   }
   for (const image of foreignImages()) {
-    const has = await output(['docker', 'image', 'inspect', image]).catch(() => undefined)
-    if (has !== undefined) continue
+    if (await isHere(image)) continue
     try {
       await output(['docker', 'pull', '--quiet', image])
     } catch (error) {
