@@ -1,7 +1,7 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { promisify } from 'node:util'
 import { tempDir } from './temp.ts'
 
@@ -20,18 +20,22 @@ export interface AutobahnResult {
   readonly behaviorClose: string
 }
 
+/** Whether a program is there and is a Python 2.7: what stands on the path may be a stand-in of pyenv's that runs nothing. */
+const isPython2 = (program: string): boolean =>
+  existsSync(program) &&
+  spawnSync(program, ['-c', 'import sys; sys.exit(sys.version_info[:2] != (2, 7))']).status === 0
+
 /** A Python 2.7: what AUTOBAHN_PYTHON names, one on the path, or one of pyenv's; undefined where there is none. */
 export const findPython2 = (): string | undefined => {
   const { AUTOBAHN_PYTHON, PATH = '', PYENV_ROOT = join(homedir(), '.pyenv') } = process.env
-  const versions = join(PYENV_ROOT, 'versions')
-  const pyenv = (existsSync(versions) ? readdirSync(versions) : []).filter(name => name.startsWith('2.7.'))
-  const places = [
-    ...(AUTOBAHN_PYTHON ? [AUTOBAHN_PYTHON] : []),
-    // Where pyenv is, what is on the path may be a stand-in that runs nothing.
-    ...pyenv.map(name => join(versions, name, 'bin/python2.7')),
-    ...PATH.split(':').map(folder => join(folder, 'python2.7')),
-  ]
-  return places.find(existsSync)
+  const folders = PATH.split(':')
+  const roots = [PYENV_ROOT, ...folders.filter(each => basename(each) === 'shims').map(dirname)]
+  const installed = roots
+    .map(root => join(root, 'versions'))
+    .filter(existsSync)
+    .flatMap(versions => readdirSync(versions).map(name => join(versions, name, 'bin')))
+  const programs = [...folders, ...installed].map(folder => join(folder, 'python2.7'))
+  return [...(AUTOBAHN_PYTHON ? [AUTOBAHN_PYTHON] : []), ...programs].find(isPython2)
 }
 
 /** Installs Autobahn once, below the repository's data, and returns the folder. */
