@@ -1,5 +1,6 @@
 import { type Algorithm, hash, parseOptions, verify } from '@node-rs/argon2'
 import { SentinelError } from '../../runtime/errors.ts'
+import { createTurns } from '../../runtime/turns.ts'
 
 /** Argon2id. The package declares its constants in a form that type stripping cannot read. */
 const ARGON2ID = 2 as Algorithm
@@ -28,25 +29,12 @@ export const createPasswords = async ({
 }: {
   readonly concurrency: number
 }): Promise<Passwords> => {
-  const waiting: Array<() => void> = []
-  let free = concurrency
-
+  const turns = createTurns(concurrency)
   const limited = async <T>(work: () => Promise<T>): Promise<T> => {
-    if (free > 0) free -= 1
-    else {
-      if (waiting.length >= concurrency * WAITING_PER_SLOT) {
-        throw new SentinelError('NS_SERVICE_UNREACHABLE', 'too many logins at once')
-      }
-      await new Promise<void>(resolve => waiting.push(resolve))
+    if (turns.waiting >= concurrency * WAITING_PER_SLOT) {
+      throw new SentinelError('NS_SERVICE_UNREACHABLE', 'too many logins at once')
     }
-    try {
-      return await work()
-    } finally {
-      const next = waiting.shift()
-      // A slot is handed on, not freed, while somebody waits: nobody can overtake.
-      if (next === undefined) free += 1
-      else next()
-    }
+    return turns.take(work)
   }
 
   const nobody = await hash(`nobody ${Math.random()}`, PARAMETERS)

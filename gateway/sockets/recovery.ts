@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Metrics } from '../../runtime/metrics.ts'
+import { createTurns } from '../../runtime/turns.ts'
 import type { Lost, Place, Resume } from '../../schemas/wire.ts'
 import type { HistoryReads, KeptChannel } from '../store/history-reads.ts'
 import type { Feed } from './feed.ts'
@@ -56,30 +57,13 @@ export interface Recovery {
   recover(channel: KeptChannel, resume: Resume, client: Returning): Promise<void>
 }
 
-/** Lets a few at a time do what costs. */
-const createTurns = (most: number) => {
-  let free = most
-  const waiting: Array<() => void> = []
-  return async <T>(work: () => Promise<T>): Promise<T> => {
-    if (free > 0) free -= 1
-    else await new Promise<void>(resolve => waiting.push(resolve))
-    try {
-      return await work()
-    } finally {
-      const next = waiting.shift()
-      if (next === undefined) free += 1
-      else next()
-    }
-  }
-}
-
 /** Makes the recovery of a gateway. */
 export const createRecovery = ({ feed, history, log, metrics }: RecoveryDeps): Recovery => {
-  const inTurn = createTurns(MAX_READS)
+  const reads = createTurns(MAX_READS)
 
   /** Why a client cannot go on where it was, if so; and where each partition is read from otherwise. */
   const judge = async (channel: KeptChannel, { epoch, positions }: Resume): Promise<Lost | Start> => {
-    const state = await inTurn(() => history.historyState(channel))
+    const state = await reads.take(() => history.historyState(channel))
     const seen = new Map(positions.map(({ partition, offset }) => [partition, offset]))
     const from = new Map(state.partitions.map(({ partition }) => [partition, seen.get(partition) ?? -1]))
     const heads = new Map(state.partitions.map(({ partition, head }) => [partition, head]))
@@ -97,7 +81,9 @@ export const createRecovery = ({ feed, history, log, metrics }: RecoveryDeps): R
     const last = feed.lastOf(channel, partition)
     const held = feed.after(channel, partition, after, PAGE)
     if (held !== undefined) return { messages: held, end: held.length < PAGE ? last : undefined }
-    const page = await inTurn(() => history.readHistory({ channel, epoch, partition, after, limit: PAGE }))
+    const page = await reads.take(() =>
+      history.readHistory({ channel, epoch, partition, after, limit: PAGE }),
+    )
     if (typeof page === 'string') return page
     const messages = page.filter(({ position }) => position.offset <= last).map(feedMessage)
     return { messages, end: messages.length < PAGE ? last : undefined }

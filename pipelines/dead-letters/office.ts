@@ -1,17 +1,14 @@
 import type { Kafka } from '../../connectors/kafka/client.ts'
+import { createTurns } from '../../runtime/turns.ts'
 import { type FoundLetter, findDeadLetters } from './read.ts'
 import { replayDeadLetters } from './replay.ts'
 import type { Selection } from './selection.ts'
 import { letterView } from './show.ts'
 
-/** Which dead letters are looked for. Times are in ms since 1970 (UTC), `to` is the first that is too late. */
-interface LettersQuery {
-  readonly code?: string
-  readonly stage?: string
+/** Which dead letters are looked for. */
+interface LettersQuery extends Pick<Selection, 'code' | 'stage' | 'from' | 'to'> {
   /** Topic that the record came from, with the prefix or without. */
   readonly source?: string
-  readonly from?: number
-  readonly to?: number
   /** Only those that have not been replayed. */
   readonly pending: boolean
   readonly limit: number
@@ -35,26 +32,17 @@ const selectionOf = (query: LettersQuery, prefix: string): Selection => {
   return { ...rest, ...(source === undefined ? {} : { sources: [source, `${prefix}${source}`] }) }
 }
 
-/** One after the other: each look reads the topic, and many at once would read it many times. */
-const createTurns = () => {
-  let last: Promise<unknown> = Promise.resolve()
-  return <T>(work: () => Promise<T>): Promise<T> => {
-    const turn = last.then(work, work)
-    last = turn
-    return turn
-  }
-}
-
 /** What people do to dead letters from elsewhere than the command line. Secrets are masked, always. */
 export const openLettersOffice = ({ kafka, topic, prefix }: OfficeDeps) => {
-  const inTurn = createTurns()
+  /** One after the other: each look reads the topic, and many at once would read it many times. */
+  const looks = createTurns(1)
   const placesOf = (ids: readonly string[]): Selection => ({
     places: new Set(ids.flatMap(id => (id.startsWith(`${topic}-`) ? [id.slice(topic.length + 1)] : []))),
   })
   return {
     /** The latest of those that are asked for, the latest first. */
     list: (query: LettersQuery) =>
-      inTurn(async () => {
+      looks.take(async () => {
         let kept: FoundLetter[] = []
         const trim = () => {
           kept = kept.sort(later).slice(0, query.limit)
@@ -71,7 +59,7 @@ export const openLettersOffice = ({ kafka, topic, prefix }: OfficeDeps) => {
         return kept.map(found => letterView(found, MASKED))
       }),
     find: (id: string) =>
-      inTurn(async () => {
+      looks.take(async () => {
         const all: FoundLetter[] = []
         const selection = placesOf([id])
         if (selection.places?.size === 0) return undefined
@@ -81,7 +69,7 @@ export const openLettersOffice = ({ kafka, topic, prefix }: OfficeDeps) => {
       }),
     /** Writes them back to where they came from, once, or `again`. */
     replay: (ids: readonly string[], { again }: { readonly again: boolean }) =>
-      inTurn(async () => {
+      looks.take(async () => {
         const selection = placesOf(ids)
         const { replayed, before, withheld } = await replayDeadLetters({
           kafka,
