@@ -113,8 +113,30 @@ export interface BackOffice {
   }
 }
 
+/** Where a pointer to a model stands, since when (ms since 1970, UTC), and why. */
+export interface ModelPointer {
+  readonly version: string
+  /** Higher with each move. */
+  readonly sequence: number
+  /** Whether it was moved back to a version that it had left. */
+  readonly back: boolean
+  readonly at: number
+  readonly reason: string
+}
+
+/** The pointers, undefined where there is none. */
+export type ModelPointers = Readonly<Record<'champion' | 'challenger', ModelPointer | undefined>>
+
+/** What the back office tells by itself. */
+export interface BackOfficeNews {
+  /** Where the pointers stand: at once, and whenever one may have moved. */
+  pointers(pointers: ModelPointers): void
+}
+
 /** A back office that runs, as a part of the gateway. */
 export interface OpenBackOffice extends BackOffice {
+  /** Tells from now on. */
+  follow(news: BackOfficeNews): void
   check(): Promise<readonly Check[]>
   readonly failed: Promise<never>
   close(): Promise<void>

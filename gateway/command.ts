@@ -1,10 +1,8 @@
 import { createKafka, type KafkaSettings } from '../connectors/kafka/client.ts'
 import { consumeEach } from '../connectors/kafka/consume.ts'
-import { followTopic } from '../connectors/kafka/follow-topic.ts'
 import { createBatchProducer } from '../connectors/kafka/produce.ts'
 import type { redisConfig } from '../connectors/redis.ts'
 import { createRegistry, type registryConfig } from '../connectors/registry.ts'
-import { type modelsConfig, readModelKeys } from '../models/registry/keys.ts'
 import type { Command } from '../runtime/command.ts'
 import type { SectionValues } from '../runtime/config.ts'
 import type { dataConfig } from '../runtime/data.ts'
@@ -15,7 +13,6 @@ import { topicCatalogue, type topicsConfig } from '../schemas/topics.ts'
 import type { OpenBackOffice } from './back-office.ts'
 import type { GatewaySettings } from './config.ts'
 import { type Gateway, startGateway } from './gateway.ts'
-import { createModelNews } from './model-news.ts'
 import { openDecisionWriter } from './triage/decision-writer.ts'
 
 /** The settings that the gateway reads. */
@@ -25,7 +22,6 @@ export interface GatewayConfig {
   readonly registry: SectionValues<typeof registryConfig>
   readonly redis: SectionValues<typeof redisConfig>
   readonly gateway: GatewaySettings
-  readonly models: SectionValues<typeof modelsConfig>
   readonly data: SectionValues<typeof dataConfig>
 }
 
@@ -55,7 +51,7 @@ export const startKafkaGateway = async <C extends GatewayConfig>({
   log,
   metrics,
 }: KafkaGatewayDeps<C>): Promise<Gateway> => {
-  const { threats, alerts, audit, decisions, models } = topicCatalogue(config.topics)
+  const { threats, alerts, audit, decisions } = topicCatalogue(config.topics)
   const registry = createRegistry(config.registry)
   const threatCodec = await registry.codec('Threat', threats.name)
   const alertCodec = await registry.codec('Alert', alerts.name)
@@ -92,13 +88,6 @@ export const startKafkaGateway = async <C extends GatewayConfig>({
         topic: decisions.name,
         codec: decisionCodec,
         transactionalId: `${config.topics.prefix}gateway-decisions`,
-      }),
-    followModels: notices =>
-      followTopic({
-        kafka,
-        topic: models.name,
-        log,
-        onRecords: createModelNews(readModelKeys(config.models, config.data.dir), notices),
       }),
     consume: relay =>
       consumeEach({

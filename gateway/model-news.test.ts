@@ -1,11 +1,7 @@
-import { describe, expect, it } from '@jest/globals'
-import type { LedgerRecord } from '../models/registry/ledger.ts'
-import { encodePointer, keyOf, type Pointer } from '../models/registry/records.ts'
-import { makeModelKeys } from '../test/support/models.ts'
+import { expect, it } from '@jest/globals'
+import type { ModelPointer } from './back-office.ts'
 import { createModelNews } from './model-news.ts'
 import { createNotices } from './sockets/notices.ts'
-
-const keys = makeModelKeys()
 
 const create = () => {
   const told: unknown[] = []
@@ -16,52 +12,34 @@ const create = () => {
       return 1
     },
   })
-  const take = createModelNews(keys, notices)
-  let offset = 0
-  const record = (key: string, value: Buffer | null): LedgerRecord => ({
-    key: Buffer.from(key),
-    value,
-    offset: offset++,
-  })
-  const pointer = (fields: Partial<Pointer>, signer = keys) => {
-    const made: Pointer = {
-      role: 'champion',
-      version: 'a',
-      sequence: 1,
-      back: false,
-      at: 5,
-      reason: 'better',
-      before: [],
-      ...fields,
-    }
-    return record(keyOf.pointer(made.role), encodePointer(made, signer))
-  }
-  return { told, notices, take, record, pointer }
+  return { told, notices, tell: createModelNews(notices) }
 }
 
-describe('news of models', () => {
-  it('are the moves of champion and challenger, once each, and who they are for whoever comes later', () => {
-    const { told, notices, take, pointer, record } = create()
-    take([pointer({})])
-    take([])
-    take([pointer({ role: 'challenger', version: 'b' })])
-    take([pointer({ version: 'b', sequence: 2 }), record(keyOf.pointer('challenger'), null)])
-    take([pointer({ version: 'a', sequence: 3, back: true, reason: 'worse' })])
-    const model = { type: 'model', role: 'champion', at: 5, reason: 'better' }
-    const back = { ...model, event: 'rolled-back', version: 'a', reason: 'worse' }
-    expect(told).toEqual([
-      { ...model, event: 'promoted', version: 'a' },
-      { ...model, role: 'challenger', event: 'tried', version: 'b' },
-      { ...model, event: 'promoted', version: 'b' },
-      { type: 'model', role: 'challenger', event: 'withdrawn', version: null, at: null, reason: null },
-      back,
-    ])
-    expect(notices.latest('models')).toEqual([back])
-  })
+const pointer = (fields: Partial<ModelPointer>): ModelPointer => ({
+  version: 'a',
+  sequence: 1,
+  back: false,
+  at: 5,
+  reason: 'better',
+  ...fields,
+})
 
-  it('are not what nobody believes who signed', () => {
-    const { told, take, pointer } = create()
-    take([pointer({}, makeModelKeys())])
-    expect(told).toEqual([])
-  })
+it('news of models are the moves of champion and challenger, once each, and who they are for whoever comes later', () => {
+  const { told, notices, tell } = create()
+  const challenger = undefined
+  tell({ champion: pointer({}), challenger })
+  tell({ champion: pointer({}), challenger })
+  tell({ champion: pointer({}), challenger: pointer({ version: 'b' }) })
+  tell({ champion: pointer({ version: 'b', sequence: 2 }), challenger })
+  tell({ champion: pointer({ sequence: 3, back: true, reason: 'worse' }), challenger })
+  const model = { type: 'model', role: 'champion', at: 5, reason: 'better' }
+  const back = { ...model, event: 'rolled-back', version: 'a', reason: 'worse' }
+  expect(told).toEqual([
+    { ...model, event: 'promoted', version: 'a' },
+    { ...model, role: 'challenger', event: 'tried', version: 'b' },
+    { ...model, event: 'promoted', version: 'b' },
+    { type: 'model', role: 'challenger', event: 'withdrawn', version: null, at: null, reason: null },
+    back,
+  ])
+  expect(notices.latest('models')).toEqual([back])
 })

@@ -36,6 +36,7 @@ export const openBackOffice = async (deps: { readonly config: BackOfficeConfig; 
       models,
       retraining: openRetrainingOffice(queue),
       deadLetters,
+      follow: (news: { pointers: Parameters<typeof models.follow>[0] }) => models.follow(news.pointers),
       check: models.check,
       failed: models.failed,
       close: closer.close,

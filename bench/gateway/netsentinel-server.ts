@@ -45,7 +45,6 @@ const gateway = await startGateway({
   publishAudit: async () => undefined,
   openDecisions: async () => ({ write: async () => undefined, close: async () => undefined }),
   backOffice: openMemoryBackOffice(),
-  followModels: async () => ({ name: 'models', check: async () => [], failed, close: async () => undefined }),
   consume: async given => {
     relay = given
     return { name: 'consumer', check: async () => [], failed, close: async () => undefined }

@@ -36,6 +36,11 @@ const detailOf = (view: RegistryView, model: HeldModel) => {
   }
 }
 
+const pointersOf = (view: RegistryView) => ({
+  champion: view.pointer('champion'),
+  challenger: view.pointer('challenger'),
+})
+
 /** Why something cannot be done, in words for people, where it is not for a lack of a service. */
 const orRefusal = async <T>(act: () => Promise<T>): Promise<T | { readonly refused: string }> => {
   try {
@@ -51,12 +56,20 @@ const orRefusal = async <T>(act: () => Promise<T>): Promise<T | { readonly refus
 
 /** What people do to models from elsewhere than the command line, by the same registry. Follows it; throws as it does. */
 export const openModelsOffice = async (registry: ModelRegistry, log: Log) => {
-  const followed = await registry.follow(() => undefined, log)
+  const followers = new Set<(pointers: ReturnType<typeof pointersOf>) => void>()
+  const followed = await registry.follow(view => {
+    for (const follow of followers) follow(pointersOf(view))
+  }, log)
   const { view } = followed
   return {
     check: followed.check,
     failed: followed.failed,
     close: followed.close,
+    /** Calls with where the pointers stand, at once and whenever one may have moved. */
+    follow: (onPointers: (pointers: ReturnType<typeof pointersOf>) => void) => {
+      followers.add(onPointers)
+      onPointers(pointersOf(view))
+    },
     list: async () => view.models().map(model => summaryOf(view, model)),
     find: async (version: string) => {
       const model = view.model(version)

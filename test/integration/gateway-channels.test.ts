@@ -54,7 +54,11 @@ describe('the channel system', () => {
 })
 
 it('the channel models tells what holds, and what happens', async () => {
-  const { url, notices } = await startTestGateway({ dataDir: tempDir(), prefix: unique('models') })
+  const { url, news } = await startTestGateway({ dataDir: tempDir(), prefix: unique('models') })
+  const champion = { version: 'a', sequence: 1, back: false, at: 1, reason: 'better' }
+  news.pointers({ champion, challenger: undefined })
+  const socket = await open(url, 'models')
+  await until(() => socket.messages.length === 2)
   const promoted = {
     type: 'model',
     role: 'champion',
@@ -62,15 +66,12 @@ it('the channel models tells what holds, and what happens', async () => {
     version: 'a',
     at: 1,
     reason: 'better',
-  } as const
-  notices.post('models', 'champion', promoted)
-  const socket = await open(url, 'models')
-  await until(() => socket.messages.length === 2)
+  }
   expect(socket.messages).toEqual([
     { type: 'subscribed', channel: 'models', epoch: '', positions: [] },
     promoted,
   ])
-  notices.post('models', 'champion', { ...promoted, version: 'b' })
+  news.pointers({ champion: { ...champion, version: 'b', sequence: 2 }, challenger: undefined })
   await until(() => socket.messages.length === 3)
   expect(socket.messages[2]).toEqual({ ...promoted, version: 'b' })
 })

@@ -95,9 +95,12 @@ export const createMemoryBackOffice = (): BackOffice => {
   }
 }
 
-/** The same for a whole gateway. */
-export const openMemoryBackOffice = (): OpenBackOffice => ({
+/** The same for a whole gateway; `onFollow` is given who is told of news. */
+export const openMemoryBackOffice = (
+  onFollow: OpenBackOffice['follow'] = () => undefined,
+): OpenBackOffice => ({
   ...createMemoryBackOffice(),
+  follow: onFollow,
   check: async () => [],
   failed: createFailure().failed,
   close: async () => undefined,

@@ -3,10 +3,10 @@ import { request } from 'node:http'
 import { connect } from 'node:net'
 import { afterAll, afterEach } from '@jest/globals'
 import type { InputRecord } from '../../connectors/kafka/stage.ts'
+import type { BackOfficeNews } from '../../gateway/back-office.ts'
 import { gatewayConfig } from '../../gateway/config.ts'
 import { type Gateway, startGateway } from '../../gateway/gateway.ts'
 import type { Relay } from '../../gateway/relay.ts'
-import type { Notices } from '../../gateway/sockets/notices.ts'
 import type { OutboxEntry } from '../../gateway/store/decisions.ts'
 import { loadConfig } from '../../runtime/config.ts'
 import { createFailure } from '../../runtime/lifecycle.ts'
@@ -51,7 +51,7 @@ export interface TestGatewayOptions {
 export const startTestGateway = async (options: TestGatewayOptions) => {
   const { failed } = createFailure()
   let relay: Relay | undefined
-  let notices: Notices | undefined
+  let news: BackOfficeNews | undefined
   const audited: AuditEntry[] = []
   const decided: OutboxEntry[] = []
   const metrics = createMetrics()
@@ -86,11 +86,9 @@ export const startTestGateway = async (options: TestGatewayOptions) => {
       },
       close: async () => undefined,
     }),
-    backOffice: openMemoryBackOffice(),
-    followModels: async given => {
-      notices = given
-      return { name: 'models', check: async () => [], failed, close: async () => undefined }
-    },
+    backOffice: openMemoryBackOffice(given => {
+      news = given
+    }),
     consume: async given => {
       relay = given
       return { name: 'consumer', check: async () => [], failed, close: async () => undefined }
@@ -102,8 +100,8 @@ export const startTestGateway = async (options: TestGatewayOptions) => {
   const all = options.isKept ? kept : open
   all.push(gateway)
   if (relay === undefined) throw new Error('the gateway did not consume')
-  if (notices === undefined) throw new Error('the gateway did not follow models')
-  return { gateway, relay, notices, metrics, audited, decided, url: gateway.url }
+  if (news === undefined) throw new Error('the gateway did not follow the back office')
+  return { gateway, relay, news, metrics, audited, decided, url: gateway.url }
 }
 
 /** A record of `threats` as the consumer hands it over. */
