@@ -29,8 +29,13 @@ export interface ModelDetail extends ModelSummary {
   readonly sha256: string | null
 }
 
+/** Why what was asked for was not done. */
+interface Refused {
+  readonly refused: string
+}
+
 /** Where the champion's pointer has been moved to, or why it was not. */
-export type Moved = { readonly version: string; readonly sequence: number } | { readonly refused: string }
+export type Moved = { readonly version: string; readonly sequence: number } | Refused
 
 /** A retraining. Times are in ms since 1970 (UTC). */
 export interface RetrainingJob {
@@ -104,12 +109,15 @@ export interface BackOffice {
     replay(
       ids: readonly string[],
       how: { readonly again: boolean },
-    ): Promise<{
-      readonly replayed: readonly string[]
-      readonly replayedBefore: number
-      readonly withheld: number
-      readonly missing: number
-    }>
+    ): Promise<
+      | {
+          readonly replayed: readonly string[]
+          readonly replayedBefore: number
+          readonly withheld: number
+          readonly missing: number
+        }
+      | Refused
+    >
   }
 }
 

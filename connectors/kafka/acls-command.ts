@@ -26,11 +26,15 @@ export const renderAclsMarkdown = (all: readonly Grant[]): string =>
     'Producers need `write` on `raw-events`, SIEMs `read` on `threats.ocsf`, `alerts.ocsf` and a group of their own. People run',
     '`dlq`, `models`, `decide`, `score --into` and `diff` with users of their own.',
     '',
-    '| user | resource | name | may |',
-    '|---|---|---|---|',
+    'What a right is only for is said where a process does its work without it. `netsentinel acls --least` leaves these rights out:',
+    'whoever takes over a gateway can then not write what only stages write. The gateway answers such a request with 409, and people',
+    'use `netsentinel models` and `netsentinel dlq replay` instead.',
+    '',
+    '| user | resource | name | may | only for |',
+    '|---|---|---|---|---|',
     ...all.map(
-      grant =>
-        `| \`${userOf(grant.process)}\` | ${grant.resource} | \`${nameOf(grant)}\` | ${grant.operations.join(', ')} |`,
+      ({ purpose = '', ...grant }) =>
+        `| \`${userOf(grant.process)}\` | ${grant.resource} | \`${nameOf(grant)}\` | ${grant.operations.join(', ')} | ${purpose} |`,
     ),
     '',
   ].join('\n')
@@ -38,9 +42,14 @@ export const renderAclsMarkdown = (all: readonly Grant[]): string =>
 /** `netsentinel acls`. */
 export const acls: Command<AclsCommandConfig> = {
   summary: 'List what each process needs to be allowed in Kafka; --apply allows it.',
-  options: { apply: { type: 'boolean', doc: 'Make the ACLs, as an administrator of Kafka.' } },
+  options: {
+    apply: { type: 'boolean', doc: 'Make the ACLs, as an administrator of Kafka.' },
+    least: { type: 'boolean', doc: 'Without those that only serve what people ask of the gateway.' },
+  },
   run: async ({ config, log, options, print }) => {
-    const all = grants(config.topics)
+    const all = grants(config.topics).filter(
+      ({ purpose }) => options['least'] !== true || purpose === undefined,
+    )
     for (const grant of all) {
       print([userOf(grant.process), grant.resource, nameOf(grant), grant.operations.join(',')].join('\t'))
     }

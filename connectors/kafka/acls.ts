@@ -22,9 +22,14 @@ export interface Grant {
   /** Whether `name` is what the names of the resources begin with. */
   readonly prefixed: boolean
   readonly operations: readonly Operation[]
+  /** What the process does with it beside its work, which it does without it. */
+  readonly purpose?: string
 }
 
-/** What each process needs of Kafka, and no more: one user for each of them. Whoever may read or write may also describe. */
+/**
+ * What each process needs of Kafka, and no more: one user for each of them. Whoever may read or write may also describe.
+ * Those with a purpose can be left out.
+ */
 export const grants = (config: SectionValues<typeof topicsConfig>): readonly Grant[] => {
   const topics = topicCatalogue(config)
   const { prefix } = config
@@ -49,6 +54,9 @@ export const grants = (config: SectionValues<typeof topicsConfig>): readonly Gra
     grant(process)('transactional id', `${prefix}${process}-`, true, 'write', 'describe'),
     ...to(process, 'write', 'deadLetters'),
   ]
+  const transactions = (process: string, id: string) =>
+    grant(process)('transactional id', id, false, 'write', 'describe')
+  const forPurpose = (purpose: string, all: readonly Grant[]) => all.map(each => ({ ...each, purpose }))
   return [
     ...Object.keys(topics).map(name =>
       grant('topics')(
@@ -72,12 +80,20 @@ export const grants = (config: SectionValues<typeof topicsConfig>): readonly Gra
     ...to('retraining', 'read', 'events', 'decisions', 'alerts', 'threats', 'models'),
     ...to('retraining', 'write', 'models'),
     readers('retraining'),
-    grant('retraining')('transactional id', `${topics.models.name}-writer`, false, 'write', 'describe'),
+    transactions('retraining', `${topics.models.name}-writer`),
     ...to('gateway', 'read', 'threats', 'alerts', 'models', 'deadLetters'),
     ...to('gateway', 'write', 'audit', 'decisions'),
     grant('gateway')('group', `${prefix}gateway`, false, 'read'),
     readers('gateway'),
-    grant('gateway')('transactional id', `${prefix}gateway-decisions`, false, 'write', 'describe'),
+    transactions('gateway', `${prefix}gateway-decisions`),
+    ...forPurpose('promotion and rollback of models over REST', [
+      ...to('gateway', 'write', 'models'),
+      transactions('gateway', `${topics.models.name}-writer`),
+    ]),
+    ...forPurpose('replay of dead letters over REST', [
+      ...to('gateway', 'write', 'deadLetters', 'rawEvents', 'events', 'threats'),
+      transactions('gateway', `${prefix}dead-letters-replay`),
+    ]),
     ...to('notify', 'read', 'alerts', 'audit'),
     grant('notify')('group', `${prefix}notify`, false, 'read'),
   ]

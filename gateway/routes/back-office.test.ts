@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { createTestApp } from '../../test/support/app.ts'
+import { UNTAKEN } from '../../test/support/back-office.ts'
 
 const create = async (username = 'admin') => {
   const { ask, tokenOf, store } = await createTestApp()
@@ -87,7 +88,9 @@ describe('/dead-letters', () => {
       missing: 1,
     })
     expect((await post('/dead-letters/replay', { ids: [] })).statusCode).toBe(400)
-    expect(await acts()).toEqual(['dead-letters.replay accepted null'])
+    const refused = await post('/dead-letters/replay', { ids: [UNTAKEN] })
+    expect([refused.statusCode, refused.json().detail]).toEqual([409, expect.stringContaining('Kafka')])
+    expect(await acts()).toEqual(['dead-letters.replay accepted null', 'dead-letters.replay refused null'])
     const analyst = await create('analyst')
     expect((await analyst.post('/dead-letters/replay', { ids })).statusCode).toBe(403)
   })

@@ -128,7 +128,7 @@ export const addDeadLetterRoutes = (app: FastifyInstance, deps: RouteDeps): void
   app.post<{ Body: { ids: string[]; again?: boolean } }>(
     '/dead-letters/replay',
     {
-      config: { policy: 'dead-letters:replay' },
+      config: { policy: 'dead-letters:replay', problems: [409] },
       schema: {
         operationId: 'replayDeadLetters',
         summary: 'Write dead letters back to where they came from',
@@ -144,12 +144,17 @@ export const addDeadLetterRoutes = (app: FastifyInstance, deps: RouteDeps): void
         },
       },
     },
-    async request => {
+    async (request, reply) => {
       const { ids, again = false } = request.body
+      const event = 'dead-letters.replay'
       const report = await deadLetters.replay(ids, { again })
+      if ('refused' in report) {
+        await noteAct(audit, request, { event, outcome: 'refused', detail: { ids: ids.join(' ') } })
+        return sendProblem(reply, 409, report.refused)
+      }
       const { replayed, ...counts } = report
       const detail = { ...counts, replayed: replayed.length, ids: replayed.join(' ') }
-      await noteAct(audit, request, { event: 'dead-letters.replay', detail })
+      await noteAct(audit, request, { event, detail })
       return report
     },
   )

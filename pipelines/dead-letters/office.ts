@@ -1,5 +1,6 @@
 import type { Kafka } from '../../connectors/kafka/client.ts'
 import { createTurns } from '../../runtime/turns.ts'
+import { orRefusal } from '../refusal.ts'
 import { type FoundLetter, findDeadLetters } from './read.ts'
 import { replayDeadLetters } from './replay.ts'
 import type { Selection } from './selection.ts'
@@ -67,27 +68,29 @@ export const openLettersOffice = ({ kafka, topic, prefix }: OfficeDeps) => {
         const [found] = all
         return found === undefined ? undefined : letterView(found, MASKED)
       }),
-    /** Writes them back to where they came from, once, or `again`. */
+    /** Writes them back to where they came from, once, or `again`; or says why not. */
     replay: (ids: readonly string[], { again }: { readonly again: boolean }) =>
-      looks.take(async () => {
-        const selection = placesOf(ids)
-        const { replayed, before, withheld } = await replayDeadLetters({
-          kafka,
-          topic,
-          transactionalId: `${prefix}dead-letters-replay`,
-          selection,
-          limit: ids.length,
-          again,
-          dryRun: false,
-          signal: new AbortController().signal,
-        })
-        const done = [...replayed.values()].flat()
-        return {
-          replayed: done,
-          replayedBefore: before,
-          withheld,
-          missing: ids.length - done.length - before - withheld,
-        }
-      }),
+      looks.take(() =>
+        orRefusal(async () => {
+          const selection = placesOf(ids)
+          const { replayed, before, withheld } = await replayDeadLetters({
+            kafka,
+            topic,
+            transactionalId: `${prefix}dead-letters-replay`,
+            selection,
+            limit: ids.length,
+            again,
+            dryRun: false,
+            signal: new AbortController().signal,
+          })
+          const done = [...replayed.values()].flat()
+          return {
+            replayed: done,
+            replayedBefore: before,
+            withheld,
+            missing: ids.length - done.length - before - withheld,
+          }
+        }),
+      ),
   }
 }

@@ -1,6 +1,6 @@
 import type { HeldModel } from '../../models/registry/ledger.ts'
-import { isSentinelError, SentinelError } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/log.ts'
+import { orRefusal } from '../refusal.ts'
 import { assertServable } from './open.ts'
 import type { ModelRegistry, RegistryView } from './registry.ts'
 import { ROLES, stateOf } from './show.ts'
@@ -40,19 +40,6 @@ const pointersOf = (view: RegistryView) => ({
   champion: view.pointer('champion'),
   challenger: view.pointer('challenger'),
 })
-
-/** Why something cannot be done, in words for people, where it is not for a lack of a service. */
-const orRefusal = async <T>(act: () => Promise<T>): Promise<T | { readonly refused: string }> => {
-  try {
-    return await act()
-  } catch (error) {
-    const isRefused = (['NS_USAGE', 'NS_MODEL_REFUSED', 'NS_CONFIG_INVALID'] as const).some(code =>
-      isSentinelError(error, code),
-    )
-    if (isRefused && error instanceof SentinelError) return { refused: error.message }
-    throw error
-  }
-}
 
 /** What people do to models from elsewhere than the command line, by the same registry. Follows it; throws as it does. */
 export const openModelsOffice = async (registry: ModelRegistry, log: Log) => {

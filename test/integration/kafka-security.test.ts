@@ -1,21 +1,34 @@
+import { randomBytes } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { grants, userOf } from '../../connectors/kafka/acls.ts'
-import { topicOffsets } from '../../connectors/kafka/admin.ts'
+import { groupLag, topicOffsets } from '../../connectors/kafka/admin.ts'
 import { createKafka, kafkaConfig } from '../../connectors/kafka/client.ts'
-import { createBatchProducer } from '../../connectors/kafka/produce.ts'
+import { createBatchProducer, createTransactionalProducer } from '../../connectors/kafka/produce.ts'
+import { createLogin } from '../../gateway/client/login.ts'
+import { loadBaseline } from '../../models/baseline/load.ts'
+import { modelsConfig } from '../../models/registry/keys.ts'
+import { registryOf } from '../../pipelines/models/open.ts'
 import { loadConfig } from '../../runtime/config.ts'
+import { dataConfig } from '../../runtime/data.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { topicCatalogue, topicsConfig } from '../../schemas/topics.ts'
 import { startGuardedBroker } from '../faults/broker.ts'
 import { createAuthority } from '../support/certificates.ts'
+import type { Cli } from '../support/cli.ts'
+import { NO_ORIGIN } from '../support/models.ts'
 import { loginLine } from '../support/pipeline.ts'
 import { runCli, unique, until } from '../support/services.ts'
 import { tempDir } from '../support/temp.ts'
 
 const PATIENT = { timeoutMs: 120_000 }
-const OWN = { TOPIC_PREFIX: `${unique('guarded')}.`, TOPIC_PARTITIONS: '2', SCORING_THRESHOLD: '0' }
+const OWN = {
+  TOPIC_PREFIX: `${unique('guarded')}.`,
+  TOPIC_PARTITIONS: '2',
+  SCORING_THRESHOLD: '0',
+  MODELS_SIGNING_KEY: randomBytes(32).toString('base64url'),
+}
 const { topics: settings } = loadConfig({ topics: topicsConfig }, OWN)
 const topics = topicCatalogue(settings)
 const PROCESSES = [...new Set(grants(settings).map(({ process }) => process))]
@@ -46,6 +59,7 @@ const as = (user: string) => ({
   KAFKA_SASL_PASSWORD_FILE: password,
   DATA_DIR: tempDir(),
   GATEWAY_PORT: '0',
+  BOOTSTRAP_ADMIN_PASSWORD: PASSWORD,
 })
 const kafkaAs = (env: Readonly<Record<string, string>>) =>
   createKafka({ config: loadConfig({ kafka: kafkaConfig }, env).kafka, log: silentLog() })
@@ -56,8 +70,30 @@ const succeeds = async (args: readonly string[], env: Readonly<Record<string, st
   expect([args, code, code === 0 ? '' : cli.stderr()]).toEqual([args, 0, ''])
 }
 
+/** Asks a gateway, as its administrator. */
+const createAsk = (url: string) => {
+  const login = createLogin(url, { username: 'admin', password: PASSWORD })
+  return async (method: 'GET' | 'POST', path: string, body?: object) => {
+    const answer = await fetch(new URL(path, url), {
+      method,
+      headers: { authorization: `Bearer ${await login.accessToken()}`, 'content-type': 'application/json' },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    })
+    return { status: answer.status, body: JSON.parse(await answer.text()) }
+  }
+}
+
+/** Publishes a model that is not in force, as an administrator of Kafka. */
+const publishModel = async (version: string) => {
+  const sections = { kafka: kafkaConfig, topics: topicsConfig, models: modelsConfig, data: dataConfig }
+  const config = loadConfig(sections, { ...OWN, KAFKA_BROKERS: broker.direct, DATA_DIR: tempDir() })
+  const { manifest, onnx } = loadBaseline()
+  const next = { ...manifest, version, sequence: manifest.sequence + 1 }
+  await registryOf(config, silentLog()).publish({ manifest: next, onnx }, NO_ORIGIN)
+}
+
 it('works where TLS, SCRAM and an ACL for everything are demanded, each process as a user of its own', async () => {
-  await succeeds(['acls', '--apply'], { ...OWN, KAFKA_BROKERS: broker.direct })
+  await succeeds(['acls', '--apply', '--least'], { ...OWN, KAFKA_BROKERS: broker.direct })
   await succeeds(['topics'], as(userOf('topics')))
   const commands = {
     ingest: 'ingest',
@@ -75,18 +111,42 @@ it('works where TLS, SCRAM and an ACL for everything are demanded, each process 
         : {}
     return runCli([command], { ...as(userOf(process)), ...more })
   })
+  const linesOf = (cli: Cli) => cli.stdout() + cli.stderr()
   for (const cli of running) {
-    const lines = () => cli.stdout() + cli.stderr()
+    const lines = () => linesOf(cli)
     const isStarted = () => lines().includes('"msg":"started"')
     await Promise.race([until(isStarted, PATIENT), cli.exited])
     expect(lines()).toContain('"msg":"started"')
   }
   const admin = kafkaAs({ KAFKA_BROKERS: broker.direct })
   const producer = await createBatchProducer({ kafka: admin })
-  await producer.send(topics.rawEvents.name, [{ key: null, value: loginLine() }])
+  await producer.send(topics.rawEvents.name, [
+    { key: null, value: loginLine() },
+    { key: null, value: Buffer.from('{') },
+  ])
   await producer.close()
   const written = async () => (await topicOffsets(admin, topics.threats.name)).some(({ high }) => high > 0)
   await until(written, { ...PATIENT, what: 'a threat' })
+
+  await publishModel('next')
+  const [, url = ''] = /gateway: (https?:\S+)/.exec(running.map(linesOf).join('')) ?? []
+  const ask = createAsk(url)
+  const letters = async () => (await ask('GET', '/dead-letters')).body.deadLetters
+  await until(async () => (await letters()).length === 1, { ...PATIENT, what: 'a dead letter' })
+  await until(async () => (await ask('GET', '/models/next')).status === 200, PATIENT)
+  const [{ id }] = await letters()
+  const promote = () => ask('POST', '/models/next/promote', { reason: 'tried' })
+  const replay = () => ask('POST', '/dead-letters/replay', { ids: [id] })
+  for (const refused of [await promote(), await replay()]) {
+    expect(refused).toMatchObject({ status: 409, body: { detail: expect.stringContaining('uthoriz') } })
+  }
+  await succeeds(['acls', '--apply'], { ...OWN, KAFKA_BROKERS: broker.direct })
+  // The broker takes over ACLs a moment after it has answered.
+  await until(async () => (await promote()).status === 200, { ...PATIENT, what: 'a promotion' })
+  expect((await ask('GET', '/models/next')).body).toMatchObject({ state: 'champion' })
+  expect(await replay()).toMatchObject({ status: 200, body: { replayed: [id], missing: 0 } })
+  // It fails again, as what it is.
+  await until(async () => (await letters()).length === 2, { ...PATIENT, what: 'the replayed dead letter' })
   for (const cli of running) cli.kill('SIGTERM')
   for (const cli of running) expect(await cli.exited).toMatchObject({ code: 0 })
 }, 400_000)
@@ -101,6 +161,12 @@ it('refuses a process what belongs to another, and a stranger everything', async
     }
   }
   await expect(write(userOf('scoring'))).rejects.toMatchObject({ code: 'NS_KAFKA_REFUSED' })
+  const scorer = kafkaAs(as(userOf('scoring')))
+  const open = createTransactionalProducer({ kafka: scorer, transactionalId: `${settings.prefix}ingest-0` })
+  await expect(open).rejects.toMatchObject({ code: 'NS_KAFKA_REFUSED' })
+  await expect(groupLag(scorer, `${settings.prefix}alerting`, topics.events.name)).rejects.toMatchObject({
+    code: 'NS_KAFKA_REFUSED',
+  })
   await expect(topicOffsets(kafkaAs(as(OUTSIDER)), topics.threats.name)).rejects.toMatchObject({
     code: 'NS_TOPIC_MISSING',
   })

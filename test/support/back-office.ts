@@ -40,6 +40,9 @@ export const makeLetter = (fields: Partial<Letter> = {}): Letter => ({
   ...fields,
 })
 
+/** A dead letter that is refused when it is written back. */
+export const UNTAKEN = 'dead-letters-0-13'
+
 /**
  * A back office in memory, with the models `a` (in force), `b`, and `odd`, which no scorer could serve, and one dead
  * letter.
@@ -88,6 +91,7 @@ export const createMemoryBackOffice = (): BackOffice => {
         letters.filter(letter => code === undefined || letter.code === code).slice(0, limit),
       find: async id => letters.find(letter => letter.id === id),
       replay: async ids => {
+        if (ids.includes(UNTAKEN)) return { refused: 'Kafka takes no such record from this user' }
         const replayed = ids.filter(id => letters.some(letter => letter.id === id))
         return { replayed, replayedBefore: 0, withheld: 0, missing: ids.length - replayed.length }
       },
