@@ -10,6 +10,7 @@ import { loadConfig } from '../../runtime/config.ts'
 import { onPort } from '../../runtime/embedded/ports.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { topicCatalogue, topicsConfig } from '../../schemas/topics.ts'
+import { emptyPanels } from '../support/monitoring.ts'
 import { seedOfRun } from '../support/seed.ts'
 import { type Stack, startStack, whyNoContainers } from '../support/stack.ts'
 import { until } from '../support/until.ts'
@@ -27,7 +28,7 @@ const { values } = parseArgs({
 })
 const [minutes, seed] = [Number(values.minutes), Number(values.seed)]
 const RATE = 500
-const PATIENT = { timeoutMs: 600_000 }
+const PATIENT = { timeoutMs: 600_000, intervalMs: 500 }
 
 const began = performance.now()
 const tell = (line: string) =>
@@ -69,6 +70,9 @@ const check = async (stack: Stack) => {
   await until(() => delivered.size > before + 300, { ...PATIENT, what: 'threats of the other scorers' })
   await stack.revive(one)
 
+  tell('Prometheus watches it')
+  const problems = (await emptyPanels(stack)).map(title => `the panel '${title}' stays empty`)
+
   let kills = 0
   for (const end = performance.now() + minutes * 60_000; performance.now() < end; kills++) {
     const all = await stack.containers()
@@ -94,7 +98,6 @@ const check = async (stack: Stack) => {
   await until(drained, { ...PATIENT, what: 'the end of the backlog' })
 
   tell('checking')
-  const problems: string[] = []
   const count = async (topic: string) => {
     const places: string[] = []
     await readTopic({

@@ -9,8 +9,11 @@ import { messageOf } from '../../runtime/errors.ts'
 import { unique, until } from './until.ts'
 
 const ROOT = resolve(import.meta.dirname, '../..')
+/** Made here of Debian's package. */
+const PROMETHEUS_IMAGE = 'netsentinel-prometheus:debian'
+
 const OUTPUT_BYTES = 16 * 1_048_576
-const PATIENT = { timeoutMs: 300_000 }
+const PATIENT = { timeoutMs: 300_000, intervalMs: 1_000 }
 
 const run = promisify(execFile)
 const output = async (command: readonly string[], env: NodeJS.ProcessEnv = process.env): Promise<string> => {
@@ -32,6 +35,10 @@ export interface Stack {
   /** Starts one that was killed, and waits until it is healthy. */
   revive(container: string): Promise<void>
   nameOf(container: string): Promise<string>
+  /** Starts a service of a profile. */
+  start(service: string): Promise<void>
+  /** Runs a program in the container of a service; rejects when it fails. */
+  exec(service: string, ...command: readonly string[]): Promise<string>
   /** Runs a command of NetSentinel in a container of its own; rejects when it fails. */
   command(...args: readonly string[]): Promise<string>
   logs(): Promise<string>
@@ -99,18 +106,23 @@ export const startStack = async (ports: {
     COMPOSE_PROJECT_NAME: unique('netsentinel').toLowerCase(),
     GATEWAY_PORT: String(ports.gateway),
     KAFKA_PORT: String(ports.kafka),
+    PROMETHEUS_IMAGE,
   }
   const composed = (...args: readonly string[]) => output([...compose, ...args], env)
   const lines = async (text: Promise<string>) => (await text).split('\n').filter(Boolean)
+  const exec = (service: string, ...command: readonly string[]) => composed('exec', '-T', service, ...command)
   const close = async () => {
     await composed('down', '--volumes', '--timeout', '5')
   }
   try {
+    const network = process.env['BUILD_NETWORK'] ?? 'default'
+    const folder = join(import.meta.dirname, 'prometheus')
+    await output(['docker', 'build', '--network', network, '--tag', PROMETHEUS_IMAGE, folder])
     await composed('up', '--build', '--detach')
     return {
       url: `http://127.0.0.1:${ports.gateway}`,
       kafkaBrokers: [`localhost:${ports.kafka}`],
-      password: await composed('exec', '-T', 'gateway-1', 'cat', '/secrets/gateway/admin-password'),
+      password: await exec('gateway-1', 'cat', '/secrets/gateway/admin-password'),
       containers: async service => {
         const all = await lines(composed('ps', '--quiet', ...(service === undefined ? [] : [service])))
         const running = await lines(output(['docker', 'ps', '--quiet', '--no-trunc']))
@@ -138,6 +150,10 @@ export const startStack = async (ports: {
         })
       },
       nameOf: container => output(['docker', 'inspect', '--format', '{{.Name}}', container]),
+      start: async service => {
+        await composed('up', '--detach', '--no-recreate', service)
+      },
+      exec,
       command: (...args) => composed('run', '--rm', '-T', '--no-deps', 'scoring', ...args),
       logs: () => composed('logs', '--no-color', '--tail', '30'),
       close,

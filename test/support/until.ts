@@ -10,6 +10,8 @@ type Falsy = false | 0 | '' | null | undefined
 export interface UntilOptions {
   /** 20,000 when not given. */
   readonly timeoutMs?: number
+  /** How long to rest before it is asked again; 25 when not given. */
+  readonly intervalMs?: number
   /** What is waited for, in the words of the error. */
   readonly what?: string
 }
@@ -20,7 +22,7 @@ export interface UntilOptions {
  */
 export const until = async <T>(
   predicate: () => T | Promise<T>,
-  { timeoutMs = 20_000, what = 'the condition' }: UntilOptions = {},
+  { timeoutMs = 20_000, intervalMs = 25, what = 'the condition' }: UntilOptions = {},
 ): Promise<Exclude<T, Falsy>> => {
   const deadline = Date.now() + timeoutMs
   let cause: unknown
@@ -33,6 +35,6 @@ export const until = async <T>(
       cause = error
     }
     if (Date.now() >= deadline) throw new Error(`${what} did not come true within ${timeoutMs} ms`, { cause })
-    await sleep(25)
+    await sleep(intervalMs)
   }
 }
