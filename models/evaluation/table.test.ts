@@ -40,6 +40,14 @@ describe('fitTable', () => {
     expect([...values.slice(6, 9)]).toEqual([1, 0, 0])
   })
 
+  it('takes a rate over no time for the largest that was seen, and the column for numbers', () => {
+    const rate = { columns: ['rate'], rows: [['3'], ['Infinity'], ['NaN'], ['20'], ['-inf'], ['5']] }
+    const encoder = fitTable(rate)
+    expect(encoder.features).toEqual(['rate'])
+    const values = [...encoder.encode(rate).values].map(value => Math.round(Math.expm1(value)))
+    expect(values).toEqual([3, 20, 5, 20, 3, 5])
+  })
+
   it('has a feature for the 64 most frequent categories only', () => {
     const rows = Array.from({ length: 300 }, (_, i) => [`user${i % 100}`])
     const encoder = fitTable({ columns: ['user'], rows })
@@ -59,6 +67,7 @@ describe('fieldsOf', () => {
     ['"a,b",c', ['a,b', 'c']],
     ['"say ""so""",x', ['say "so"', 'x']],
     ['"",,"z"', ['', '', 'z']],
+    [',"y",', ['', 'y', '']],
     ['', ['']],
   ])('takes %j apart', (line, fields) => {
     expect(fieldsOf(line)).toEqual(fields)

@@ -29,7 +29,14 @@ const MISSING = new Set(['', '?', '-', 'na', 'n/a', 'nan', 'null', 'none'])
 
 const isMissing = (text: string): boolean => MISSING.has(text.trim().toLowerCase())
 
-const numberOf = (text: string): number => (isMissing(text) ? Number.NaN : Number(text))
+/** What a rate over no time is written as. */
+const INFINITE = /^([+-]?)inf(?:inity)?$/i
+
+const numberOf = (text: string): number => {
+  const [, sign] = INFINITE.exec(text.trim()) ?? []
+  if (sign !== undefined) return sign === '-' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY
+  return isMissing(text) ? Number.NaN : Number(text)
+}
 
 /** Sizes, counts and durations span magnitudes: the logarithm of the size, with its sign, as event features have it. */
 const compressed = (value: number): number => Math.sign(value) * Math.log1p(Math.abs(value))
@@ -43,14 +50,17 @@ interface ColumnEncoder {
 
 const numberColumn = (column: string, values: readonly number[]): ColumnEncoder => {
   const known = Float64Array.from(values.filter(Number.isFinite)).sort()
-  const middle = known[known.length >> 1] ?? 0
+  const [least = 0, middle = 0, most = 0] = [known[0], known[known.length >> 1], known.at(-1)]
+  const soundOf = (value: number): number => {
+    // What has no value, or a text where numbers were, is taken for the most usual; what has no bounds for the utmost.
+    if (Number.isNaN(value)) return middle
+    return Number.isFinite(value) ? value : value < 0 ? least : most
+  }
   return {
     column,
     features: [column],
     write: (text, out, at) => {
-      const value = numberOf(text)
-      // What has no value, or a text where numbers were, is taken for the most usual.
-      out[at] = compressed(Number.isFinite(value) ? value : middle)
+      out[at] = compressed(soundOf(numberOf(text)))
     },
   }
 }
@@ -79,7 +89,7 @@ export const fitTable = (table: Table, { categorical = [] }: TableOptions = {}):
   const encoders = table.columns.map((column, i): ColumnEncoder => {
     const texts = table.rows.map(row => row[i] ?? '')
     const values = texts.map(numberOf)
-    const isNumber = values.every((value, row) => Number.isFinite(value) || isMissing(texts[row] ?? ''))
+    const isNumber = values.every((value, row) => !Number.isNaN(value) || isMissing(texts[row] ?? ''))
     return isNumber && values.some(Number.isFinite) && !categorical.includes(column)
       ? numberColumn(column, values)
       : categoryColumn(column, texts)

@@ -77,11 +77,29 @@ describe('netsentinel evaluate', () => {
     expect(same.auroc).toBe(result.auroc)
   })
 
+  it('reads what spreadsheets and other tools write: quotes, a field of two lines, a byte-order mark', async () => {
+    const awkward = (name: string, rows: readonly string[]) => {
+      const quoted = rows.map(row => row.replace(/n(\d+)$/, '"a ""note"",\nof two lines, ⚡ $1"'))
+      return path(name, `\uFEFF${[HEADER, ...quoted].join('\r\n')}\r\n`)
+    }
+    const tables = {
+      train: awkward('quoted.csv', lines(1500, 1, 100)),
+      test: awkward('quoted-test.csv', lines(600, 2, 60)),
+    }
+    const [plain, quoted] = [await run(given), await run({ ...given, ...tables })]
+    expect({ ...quoted, seconds: 0 }).toEqual({ ...plain, seconds: 0 })
+  })
+
   it.each([
     ['a missing option', { train, label: 'label' }, /--test is missing/],
     ['a label that is no column', { ...given, label: 'kind' }, /no column kind; it has duration/],
     ['a file that is not there', { ...given, test: 'nowhere.csv' }, /no file nowhere\.csv/],
-    ['a normal value that no row has', { ...given, normal: 'fine' }, /4 rows or more/],
+    ['a normal value that no row has', { ...given, normal: 'fine' }, /none has the label fine/],
+    [
+      'a quote that is never closed',
+      { ...given, train: path('open.csv', `${HEADER}\n1,2,3,normal,"4\n1,2,3,normal,5\n`) },
+      /a quote is not closed/,
+    ],
     ['a file without rows', { ...given, train: path('empty.csv', `${HEADER}\n`) }, /no rows/],
     [
       'a row that is too short',

@@ -30,7 +30,7 @@ const optional = (options: CommandContext<object>['options'], name: string): str
 
 const listOf = (text: string | undefined): string[] => (text === undefined ? [] : fieldsOf(text))
 
-const run = async ({ options, print }: CommandContext<object>): Promise<number> => {
+const run = async ({ options, print, tell }: CommandContext<object>): Promise<number> => {
   const started = performance.now()
   const columnsFile = optional(options, 'columns')
   const drop = listOf(optional(options, 'drop'))
@@ -42,14 +42,21 @@ const run = async ({ options, print }: CommandContext<object>): Promise<number> 
   }
   const [trainPath, testPath] = [required(options, 'train'), required(options, 'test')]
   const train = await readLabelledFile(trainPath, how)
+  const contaminated = options['contaminated'] === true
+  if (!contaminated && train.anomalous.every(Boolean))
+    throw usage(
+      `no row of ${trainPath} is normal: none has the label ${how.normal ?? NORMAL_LABELS.join(', ')}; see --normal`,
+    )
   const test = await readLabelledFile(testPath, how)
+  const categorical = listOf(optional(options, 'categorical'))
+  for (const name of categorical) if (!train.columns.includes(name)) tell(`no column is called ${name}`)
   const result = await evaluateModels({
     train,
     test,
-    contaminated: options['contaminated'] === true,
+    contaminated,
     autoencoder: options['autoencoder'] === true,
     seed: SEED,
-    categorical: listOf(optional(options, 'categorical')),
+    categorical,
   })
   const seconds = Math.round(performance.now() - started) / 1000
   print(JSON.stringify({ ...result, seconds }))

@@ -1,5 +1,5 @@
 import { readRecords } from '../../connectors/collect/files.ts'
-import { fieldsOf } from '../../models/evaluation/csv.ts'
+import { fieldsOf, isOpen } from '../../models/evaluation/csv.ts'
 import type { LabelledTable } from '../../models/evaluation/evaluate.ts'
 import { SentinelError } from '../../runtime/errors.ts'
 
@@ -23,9 +23,20 @@ const isNormal = (label: string, normal: string | undefined): boolean =>
     ? NORMAL_LABELS.includes(label.toLowerCase().replace(/\.$/, '')) || Number(label) === 0
     : label === normal
 
+/** The rows of a file as texts; one with a field that spans lines is put together. */
+const rowsOf = async function* (path: string): AsyncGenerator<string> {
+  let begun = ''
+  for await (const record of readRecords(path)) {
+    const text = begun + record.toString('utf8')
+    begun = isOpen(text) ? `${text}\n` : ''
+    if (begun === '') yield text
+  }
+  if (begun !== '') throw usage(`${path}: a quote is not closed, from this on: ${begun.slice(0, 80)}`)
+}
+
 /**
  * Reads a file of comma-separated rows, plain or gzip, with the label taken out of them. Throws NS_USAGE for a file that is
- * not there, has no rows or no column of labels, or a row of another width.
+ * not there, has no rows or no column of labels, a row of another width, or a quote that is not closed.
  */
 export const readLabelledFile = async (
   path: string,
@@ -43,8 +54,8 @@ export const readLabelledFile = async (
     if (labelAt < 0) throw usage(`${path} has no column ${label}; it has ${names.join(', ')}`)
     kept = [...names.keys()].filter(i => i !== labelAt && !drop.includes(names?.[i] ?? ''))
   }
-  for await (const record of readRecords(path)) {
-    const fields = fieldsOf(record.toString('utf8'))
+  for await (const row of rowsOf(path)) {
+    const fields = fieldsOf(row)
     if (names === undefined) {
       names = fields
       continue
