@@ -1,14 +1,12 @@
 import type { Contribution } from '../schemas/generated.ts'
 import type { ModelManifest } from './detector.ts'
+import { rounded } from './trainers/float32.ts'
 
 /** Most features that are named for one event. */
 const NAMED = 5
 
 /** Shares below this are not worth a name. */
 const SMALLEST_SHARE = 0.02
-
-/** As many digits as mean anything in a float32. */
-const rounded = (value: number): number => Number(value.toPrecision(6))
 
 const sumOf = (amounts: ArrayLike<number>): number => {
   let total = 0

@@ -51,7 +51,7 @@ export const ERROR_CODES = {
   NS_MODEL_REFUSED: ['fatal', 'The model cannot serve these events; the message says why.'],
   NS_MODEL_OLDER: [
     'fatal',
-    'A newer model has scored this partition: start the scorer with it or a newer one.',
+    'A newer model has scored this partition: serve it or a newer one; after an upgrade start `netsentinel retrain` first.',
   ],
   NS_STATE_UNREADABLE: [
     'fatal',

@@ -1,3 +1,5 @@
+import type { Histogram } from './histogram.ts'
+
 /** What is seen of a champion at work. */
 export interface Watched {
   /** Events that it scored. */
@@ -54,3 +56,10 @@ export const guardChampion = (
   }
   return { keep: true, seen: true }
 }
+
+/** Tenths of a score, for a model of which no distribution is known. */
+const TENTHS = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9]
+
+/** Where the scores of a model are cut to be counted: as those of its training, where they are known. */
+export const scoreEdgesOf = (training: { readonly scores: Histogram } | undefined): readonly number[] =>
+  training?.scores.edges ?? TENTHS

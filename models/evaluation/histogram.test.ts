@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { createRandom } from '../trainers/random.ts'
-import { createTally, histogramOf, stabilityIndex } from './histogram.ts'
+import { createTally, histogramOf, middleOf, stabilityIndex } from './histogram.ts'
 
 const values = fc.array(fc.float({ noNaN: true, min: -100, max: 100 }), { minLength: 1, maxLength: 300 })
 const counted = (histogram: { edges: readonly number[] }, all: Iterable<number>) => {
@@ -9,6 +9,16 @@ const counted = (histogram: { edges: readonly number[] }, all: Iterable<number>)
   for (const value of all) tally.add(value)
   return tally.counts
 }
+
+describe('the middle of a distribution', () => {
+  it('is its median, as far as the tenths tell it', () => {
+    const hundred = Float32Array.from({ length: 101 }, (_, i) => i)
+    expect(middleOf(histogramOf(hundred))).toBe(50)
+    expect(middleOf(histogramOf(Float32Array.of(0, 0, 0, 0, 0, 0, 0, 3, 4)))).toBe(0)
+    expect(middleOf(histogramOf(Float32Array.of(7)))).toBe(7)
+    expect(middleOf({ edges: [], shares: [] })).toBe(0)
+  })
+})
 
 describe('the population stability index', () => {
   it('is never negative, and 0 of the values that the histogram is of', () => {

@@ -46,6 +46,16 @@ export const histogramOf = (sorted: Float32Array): Histogram => {
   return { edges, shares }
 }
 
+/** The edge that the middle of a distribution lies at or below. */
+export const middleOf = ({ edges, shares }: Histogram): number => {
+  let below = 0
+  const segment = shares.findIndex(share => {
+    below += share
+    return below >= 0.5
+  })
+  return edges[segment] ?? edges.at(-1) ?? 0
+}
+
 /**
  * The population stability index of counted values against a distribution: Σ (a − e) ln(a / e) over the segments (Siddiqi,
  * Credit Risk Scorecards, 2006; its statistics: Yurdakul, Naranjo, Journal of Risk Model Validation 2020). 0 for the same

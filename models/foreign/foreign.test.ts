@@ -128,6 +128,52 @@ describe('a model of scikit-learn by skl2onnx', () => {
   })
 })
 
+describe('a model that gives no more than a score', () => {
+  const scorer = (kind: string, about: object = {}) =>
+    importOf(`${kind}.onnx`, {
+      input: { ...ROW, name: 'X' },
+      outputs: { score: 'scores' },
+      calibration: {
+        points: [
+          [-2, 1],
+          [0, 0.5],
+          [2, 0],
+        ],
+      },
+      usual: new Array(8).fill(1.7),
+      ...about,
+    })
+
+  it.each(['isolation-forest', 'one-class-svm'])(
+    'is explained by what %s scores when a column is as usual',
+    async kind => {
+      for (const column of [0, 3, 7]) {
+        const row = new Array<number>(8).fill(1.7).with(column, 8)
+        const { contributions } = await run(scorer(kind), [row])
+        const top = contributions.indexOf(Math.max(...contributions))
+        expect([top, contributions.every(value => value >= 0)]).toEqual([column, true])
+        expect(Math.max(...contributions)).toBeGreaterThan(0)
+      }
+    },
+  )
+
+  it('is explained beyond the ends of its points, and not at all where nothing is known for usual', async () => {
+    const points = [
+      [-0.001, 1],
+      [0, 0],
+    ]
+    const row = new Array<number>(8).fill(1.7).with(2, 50)
+    const { scores, contributions } = await run(scorer('isolation-forest', { calibration: { points } }), [
+      row,
+    ])
+    expect(scores[0]).toBe(1)
+    expect(contributions[2]).toBe(Math.max(...contributions))
+    expect(contributions[2]).toBeGreaterThan(0)
+    const unknown = await run(scorer('isolation-forest', { usual: undefined }), [row])
+    expect(unknown.contributions.every(value => value === 0)).toBe(true)
+  })
+})
+
 describe('an autoencoder of PyTorch', () => {
   it('scores by what it cannot make again, and says which features those are', async () => {
     const says = json<{ rows: number[][]; error: number[]; reconstruction: number[][] }>('autoencoder.json')
@@ -195,6 +241,7 @@ describe('importing', () => {
       { input: { name: 'X', columns: ['gap'], scale: { low: [1], high: [1] } } },
       /low is not below/,
     ],
+    ['usual values of another width', { usual: [0] }, /usual has not 8 values/],
     ['a window that is never full', { input: { ...WINDOW, from: 33 } }, /from is over 32/],
     [
       'points out of order',

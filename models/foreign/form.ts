@@ -51,6 +51,8 @@ export const foreignFormSchema = z
       .optional(),
     /** Of each column, the range that it usually is in, for people. */
     expected: z.strictObject({ low: numbers, high: numbers }).optional(),
+    /** Of each column, a usual value: what it is set to, to see what it adds to the score where no output tells. */
+    usual: numbers.optional(),
   })
   .superRefine((form, context) => {
     const problem = (message: string) => context.addIssue({ code: 'custom', message })
@@ -62,6 +64,8 @@ export const foreignFormSchema = z
       if (range?.low.some((low, i) => !(low < (range.high[i] ?? low))))
         problem(`${each}: a low is not below its high`)
     }
+    if (form.usual !== undefined && form.usual.length !== width)
+      problem(`usual has not ${width} values, one a column`)
     if (form.layout === 'row' ? form.events !== 1 : form.scale === undefined)
       problem(form.layout === 'row' ? 'a row is of one event' : `a ${form.layout} needs a scale`)
     if (form.layout !== 'image' && form.channels !== 1) problem('only an image has channels')
@@ -88,4 +92,18 @@ export const recentFormOf = (form: ForeignForm | undefined): RecentForm | undefi
     .digest('hex')
     .slice(0, 12)
   return { events, columns: columns.map(column => featureNames.indexOf(column)), ...scale, id }
+}
+
+/** A feature's value as a cell of a column holds it: by the scale, where there is one. */
+export const scaled = ({ scale }: ForeignForm, column: number, value: number): number => {
+  if (scale === undefined) return value
+  const [low, high] = [scale.low[column] ?? 0, scale.high[column] ?? 1]
+  return Math.min(1, Math.max(0, (value - low) / (high - low)))
+}
+
+/** A cell's value as the feature has it. */
+export const unscaled = ({ scale }: ForeignForm, column: number, value: number): number => {
+  if (scale === undefined) return value
+  const [low, high] = [scale.low[column] ?? 0, scale.high[column] ?? 1]
+  return low + value * (high - low)
 }

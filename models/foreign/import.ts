@@ -44,6 +44,7 @@ const manifestSchema = z.strictObject({
     })
     .default({ rows: 0, budget: 1 }),
   expected: range.optional(),
+  usual: z.array(z.number()).optional(),
   threshold: share.default(0.5),
   severities: z.strictObject({ medium: share, high: share, critical: share }).optional(),
 })
@@ -98,6 +99,7 @@ export const importForeign = ({ onnx, manifest, readWeights, sequence }: Foreign
     anomaly: about.anomaly,
     points: calibration.points,
     expected: about.expected,
+    usual: about.usual,
   })
   if (!form.success) throw refuse(`the manifest is not valid: ${z.prettifyError(form.error)}`, form.error)
   const inlined = inlineWeights(onnx, readWeights)

@@ -10,6 +10,8 @@ export type RunOutputs = Readonly<
 export interface Own {
   /** 0 to 1, higher is more unusual. */
   readonly value: number
+  /** The model's own score, turned so that higher is more unusual; without the bounds that 0 to 1 has. */
+  readonly unusual: number
   /** What the model's own label says; false where it has none. */
   readonly isAnomaly: boolean
   /** By how much each cell is more unusual than the cells usually are, 0 or more; all 0 where the model does not tell. */
@@ -120,9 +122,12 @@ export const own = (form: ForeignForm, outputs: RunOutputs, row: number, input: 
     if (map !== undefined) return Math.max(...partOf(form, outputs, map, row))
     return isAnomaly ? 1 : 0
   }
-  const value = form.points === undefined ? raw() : between(form.points, raw())
+  const theirs = raw()
+  const { points } = form
+  const falls = points !== undefined && (points[0]?.[1] ?? 0) > (points.at(-1)?.[1] ?? 0)
   return {
-    value,
+    value: points === undefined ? theirs : between(points, theirs),
+    unusual: falls ? -theirs : theirs,
     isAnomaly,
     contributions: () => {
       if (map !== undefined) return mapOf(form, outputs, map, row)

@@ -80,6 +80,19 @@ const refusal = async (model: TrainedModel): Promise<string> => {
   }
 }
 
+/** As most are: a score and nothing else, so that contributions come of what is usual. */
+const scoreOnly = importOf(graphOf(FEATURE_COUNT, [mean, SIGMOID]), {
+  input: { name: 'rows', columns: featureNames },
+  outputs: { score: 'out' },
+  usual: featureNames.map(() => 0),
+})
+
+describe('the detector of a foreign model that gives no more than a score', () => {
+  detectorContract(chosen =>
+    createOnnxDetector({ onnx: scoreOnly.onnx, manifest: { ...scoreOnly.manifest, ...chosen } }),
+  )
+})
+
 describe('the detector of a foreign model', () => {
   detectorContract(chosen =>
     createOnnxDetector({ onnx: autoencoder.onnx, manifest: { ...autoencoder.manifest, ...chosen } }),

@@ -5,7 +5,7 @@ import { contributionsOfCells } from '../explain.ts'
 import { FEATURE_COUNT, featureNames, writeFeatures } from '../features/features.ts'
 import { observe } from '../features/observe.ts'
 import { writeWindow } from '../features/recent.ts'
-import { type ForeignForm, recentFormOf } from '../foreign/form.ts'
+import { type ForeignForm, recentFormOf, scaled, unscaled } from '../foreign/form.ts'
 import { assertBytes, assertFeatures, severityOf } from '../manifest.ts'
 import { trainModel } from '../trainers/train.ts'
 import type { ForeignWorkerOptions } from './foreign.worker.ts'
@@ -90,23 +90,10 @@ const inputsOf = (form: ForeignForm, observations: readonly Observation[]) => {
   return { values: values.slice(0, places.length * cells), places }
 }
 
-const scaled = ({ scale }: ForeignForm, column: number, value: number): number => {
-  if (scale === undefined) return value
-  const [low, high] = [scale.low[column] ?? 0, scale.high[column] ?? 1]
-  return Math.min(1, Math.max(0, (value - low) / (high - low)))
-}
-
-/** A cell's value as the feature has it. */
-const unscaled = ({ scale }: ForeignForm, column: number, value: number): number => {
-  if (scale === undefined) return value
-  const [low, high] = [scale.low[column] ?? 0, scale.high[column] ?? 1]
-  return low + value * (high - low)
-}
-
 /**
  * Serves a model that is not ours, by onnxruntime in a worker thread: its input is made as its form says, and its outputs
- * become a score of 0 to 1, by the form's points, and contributions, by its map or its reconstruction. An entity with fewer
- * events than it needs scores 0. Every run has the batch of the form, so that the same observation gets the same bits.
+ * become a score of 0 to 1, by the form's points, and contributions, by its map or its reconstruction, else by
+ * occlusion. An entity with fewer events than it needs scores 0. Every run has the batch of the form, so that the same observation gets the same bits.
  *
  * Rejects with NS_MODEL_REFUSED and the reason: features or a file other than the manifest's, columns that are no features,
  * an ONNX file that does not load or has other inputs or outputs, probes that score NaN or anything but 0 to 1, or otherwise

@@ -2,7 +2,8 @@ import { workerData } from 'node:worker_threads'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { SentinelError } from '../../runtime/errors.ts'
 import type { ForeignForm } from '../foreign/form.ts'
-import { own, type RunOutputs } from '../foreign/outputs.ts'
+import { isOccluded, occlusionAmounts, occlusionsOf } from '../foreign/occlusion.ts'
+import { type Own, own, type RunOutputs } from '../foreign/outputs.ts'
 import { ONE_THREAD, type Scored, serve } from './worker-loop.ts'
 
 /** What the worker is started with. */
@@ -60,15 +61,13 @@ const fill = (values: Float32Array, from: number, count: number): void => {
   }
 }
 
-const score = async (session: InferenceSession, values: Float32Array<ArrayBuffer>): Promise<Scored> => {
+/** Runs rows batch by batch, and hands over what the model says of each. */
+const runEach = async (
+  session: InferenceSession,
+  values: Float32Array<ArrayBuffer>,
+  take: (row: number, says: Own) => void,
+): Promise<void> => {
   const rows = values.length / cells
-  if (!Number.isInteger(rows))
-    throw new SentinelError('NS_SCORING_FAILED', `${values.length} values are no rows of ${cells}`)
-  const labels = form.outputs.label === undefined ? 0 : 1
-  const scores = new Float32Array(rows)
-  const models = new Float32Array(rows * (1 + labels))
-  const explained: number[] = []
-  const amounts: Float32Array[] = []
   for (let from = 0; from < rows; from += batch) {
     const count = Math.min(batch, rows - from)
     fill(values, from, count)
@@ -76,29 +75,47 @@ const score = async (session: InferenceSession, values: Float32Array<ArrayBuffer
       { [form.input]: new Tensor('float32', image, shape) },
       fetches,
     )
-    for (let row = 0; row < count; row++) {
-      const input = values.subarray((from + row) * cells, (from + row + 1) * cells)
-      const { value, isAnomaly, contributions } = own(form, results, row, input)
-      scores[from + row] = value
-      models[(from + row) * (1 + labels)] = value
-      if (labels > 0) models[(from + row) * 2 + 1] = isAnomaly ? 1 : 0
-      // As the float32 that it leaves as: the other side compares that one.
-      if (Math.fround(value) < explainFrom) continue
-      explained.push(from + row)
-      amounts.push(contributions())
-    }
+    for (let row = 0; row < count; row++) take(from + row, own(form, results, row, rowOf(values, from + row)))
   }
-  const whole = (at: (i: number) => Float32Array): Float32Array<ArrayBuffer> => {
-    const all = new Float32Array(explained.length * cells)
-    for (const i of explained.keys()) all.set(at(i), i * cells)
-    return all
+}
+
+const rowOf = (values: Float32Array<ArrayBuffer>, row: number) =>
+  values.subarray(row * cells, (row + 1) * cells)
+
+/** What each cell of an input adds, by scoring it once more for each of its columns. */
+const occlude = async (
+  session: InferenceSession,
+  input: Float32Array,
+  unusual: number,
+): Promise<Float32Array> => {
+  const without: number[] = []
+  await runEach(session, occlusionsOf(form, input), (_, says) => without.push(says.unusual))
+  return occlusionAmounts(form, input, unusual, without)
+}
+
+const score = async (session: InferenceSession, values: Float32Array<ArrayBuffer>): Promise<Scored> => {
+  const rows = values.length / cells
+  if (!Number.isInteger(rows))
+    throw new SentinelError('NS_SCORING_FAILED', `${values.length} values are no rows of ${cells}`)
+  const labels = form.outputs.label === undefined ? 0 : 1
+  const scores = new Float32Array(rows)
+  const models = new Float32Array(rows * (1 + labels))
+  const explained: { readonly row: number; readonly unusual: number; readonly amounts: Float32Array }[] = []
+  await runEach(session, values, (row, { value, unusual, isAnomaly, contributions }) => {
+    scores[row] = value
+    models[row * (1 + labels)] = value
+    if (labels > 0) models[row * 2 + 1] = isAnomaly ? 1 : 0
+    // As the float32 that it leaves as: the other side compares that one.
+    if (Math.fround(value) >= explainFrom) explained.push({ row, unusual, amounts: contributions() })
+  })
+  const inputs = new Float32Array(explained.length * cells)
+  const amounts = new Float32Array(explained.length * cells)
+  for (const [i, each] of explained.entries()) {
+    const input = rowOf(values, each.row)
+    inputs.set(input, i * cells)
+    amounts.set(isOccluded(form) ? await occlude(session, input, each.unusual) : each.amounts, i * cells)
   }
-  return {
-    scores,
-    models,
-    explained: whole(i => values.subarray((explained[i] ?? 0) * cells, ((explained[i] ?? 0) + 1) * cells)),
-    contributions: whole(i => amounts[i] ?? new Float32Array(cells)),
-  }
+  return { scores, models, explained: inputs, contributions: amounts }
 }
 
 await serve(async () => {

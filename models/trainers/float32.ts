@@ -17,3 +17,6 @@ export const floorFloat32 = (value: number): number => {
   const nearest = Math.fround(value)
   return nearest > value ? previousFloat32(nearest) : nearest
 }
+
+/** As many digits as mean anything in a float32. */
+export const rounded = (value: number): number => Number(value.toPrecision(6))

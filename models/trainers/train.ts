@@ -6,8 +6,9 @@ import { sha256 } from '../manifest.ts'
 import { encodeEnsemble, OUTPUTS } from '../onnx/ensemble-graph.ts'
 import { scoreOfBudget } from './calibration.ts'
 import { type EnsembleOptions, scoreEnsemble, trainEnsemble } from './ensemble.ts'
-import { type Matrix, sortedColumn } from './matrix.ts'
+import type { Matrix } from './matrix.ts'
 import { modelNames } from './members.ts'
+import { seenIn } from './seen.ts'
 
 /** What a new model is called, where it stands in the order of models, and how it is trained. */
 export interface TrainOptions extends EnsembleOptions {
@@ -20,9 +21,6 @@ const BUDGETS = { threshold: 200, medium: 500, high: 2_000, critical: 20_000 } a
 
 /** What the trainer's float64 and the runtime's float32 may differ by, and twice that to either side of a cut-off. */
 const GAP = 4e-5
-
-/** Share of the training values of a feature below and above its expected range. */
-const UNEXPECTED = 0.05
 
 /**
  * The cut-off for a budget: the middle of the gap between the training scores around it, rounded to 6 digits, so that
@@ -39,19 +37,6 @@ export const cutOff = (scores: Float64Array, events: number): number => {
   }
   const isGap = above - below > GAP && above < 1 && below > 0
   return Math.round((isGap ? (below + above) / 2 : exact) * 1e6) / 1e6
-}
-
-const rounded = (value: number): number => Number(value.toPrecision(6))
-
-/** Of the training rows, by feature: the range that most values lie in, and how they are distributed. */
-const seenIn = (data: Matrix) => {
-  const columns = Array.from({ length: data.features }, (_, feature) => sortedColumn(data, feature))
-  const at = (share: number) =>
-    columns.map(column => rounded(column[Math.floor(share * (data.rows - 1))] ?? 0))
-  return {
-    expected: { low: at(UNEXPECTED), high: at(1 - UNEXPECTED) },
-    features: columns.map(histogramOf),
-  }
 }
 
 /**

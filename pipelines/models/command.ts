@@ -6,14 +6,15 @@ import type { Command, CommandContext } from '../../runtime/command.ts'
 import { isSentinelError, messageOf, SentinelError } from '../../runtime/errors.ts'
 import { EXIT } from '../../runtime/lifecycle.ts'
 import { readImport } from './import.ts'
-import { assertServable, type ModelsConfig, registryOf } from './open.ts'
+import { assertServable, registryOf } from './open.ts'
+import { completeForeign, type ReferenceConfig } from './reference.ts'
 import type { ModelRegistry, RegistryView } from './registry.ts'
 import { listLines, modelJson, modelLines } from './show.ts'
 
 /** What each action works on. */
 interface Work {
   readonly action: string
-  readonly context: CommandContext<ModelsConfig>
+  readonly context: CommandContext<ReferenceConfig>
   readonly registry: ModelRegistry
   /** The operand after the action, if there is one. */
   readonly operand: string | undefined
@@ -82,11 +83,13 @@ const show = async (work: Work): Promise<number> => {
 
 const importModel = async (work: Work): Promise<number> => {
   const onnx = operandOf(work, 'an ONNX file')
-  const model = readImport({
+  const read = readImport({
     onnx,
     manifest: optionOf(work, 'manifest', 'the file of the manifest'),
   })
-  await assertServable(model)
+  await assertServable(read)
+  const isComplete = read.manifest.foreign === undefined || read.manifest.training !== undefined
+  const model = isComplete ? read : await completeForeign(work.context, read)
   const { manifest } = await work.registry.publish(model, {
     parent: null,
     window: null,
@@ -143,7 +146,7 @@ const ACTIONS: Readonly<Record<string, (work: Work) => Promise<number>>> = {
 }
 
 /** `netsentinel models`. */
-export const models: Command<ModelsConfig> = {
+export const models: Command<ReferenceConfig> = {
   summary: 'List, show, import, promote, roll back and export models.',
   operands: 'list | show V | import FILE | promote V | rollback | export V | key',
   details: [

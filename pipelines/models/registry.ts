@@ -67,8 +67,8 @@ export interface ModelRegistry {
    */
   publish(model: TrainedModel, origin: Origin): Promise<ModelRecord>
   /**
-   * Moves a pointer to a version that can be believed; a challenger that becomes champion is challenger no more. Does
-   * nothing when it stands there. Throws NS_USAGE when there is no such version, NS_MODEL_REFUSED.
+   * Moves a pointer to a version that can be believed, or to the model that ships, which is published then; a challenger
+   * that becomes champion is challenger no more. Does nothing when it stands there. Throws NS_USAGE when there is no such version, NS_MODEL_REFUSED.
    */
   point(role: Role, version: string, reason: string): Promise<Pointer>
   /** Moves the champion back to the one before. Throws NS_USAGE when there is none, NS_MODEL_REFUSED. */
@@ -209,8 +209,8 @@ export const openModelRegistry = ({ kafka, topic, keys, shipped }: ModelRegistry
       change(ledger => {
         const current = ledger.pointer(role)
         if (current?.version === version) return { result: current, records: [] }
-        held(ledger, version)
         const base = shipped.manifest
+        if (version !== base.version || ledger.model(version) !== undefined) held(ledger, version)
         const first = role === 'champion' && current === undefined && version !== base.version
         const at = Date.now()
         const below = first
@@ -223,7 +223,8 @@ export const openModelRegistry = ({ kafka, topic, keys, shipped }: ModelRegistry
             })
           : current
         const pointer = pointAt(below, { role, version, reason, at, floor: base.sequence })
-        const addShipped = first && ledger.model(base.version) === undefined
+        const needsShipped = first || version === base.version
+        const addShipped = needsShipped && ledger.model(base.version) === undefined
         return {
           result: pointer,
           records: [

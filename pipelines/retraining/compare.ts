@@ -1,6 +1,7 @@
 import type { Detector, ModelManifest } from '../../models/detector.ts'
 import { agreementOf } from '../../models/evaluation/agreement.ts'
 import type { Comparison, Conduct, Precision } from '../../models/evaluation/gates.ts'
+import { scoresOf } from '../../models/scores.ts'
 import type { Verdict } from '../../schemas/generated.ts'
 import type { Observed } from '../scoring/observed.ts'
 import type { Sampled } from './window-events.ts'
@@ -12,16 +13,11 @@ export interface Judged {
   readonly challenger: Precision
 }
 
-const LOT = 256
-
-const scoresOf = async (detector: Detector, sample: readonly Sampled[]): Promise<number[]> => {
-  const scores: number[] = []
-  for (let from = 0; from < sample.length; from += LOT) {
-    const lot = sample.slice(from, from + LOT).map(({ observation }) => observation)
-    for (const { score } of await detector.analyze(lot)) scores.push(score)
-  }
-  return scores
-}
+const scoredBy = (detector: Detector, sample: readonly Sampled[]): Promise<number[]> =>
+  scoresOf(
+    detector,
+    sample.map(({ observation }) => observation),
+  )
 
 const alertsOf = (scores: readonly number[], { threshold }: ModelManifest): number =>
   scores.filter(score => score >= threshold).length
@@ -49,8 +45,8 @@ export const judge = async (deps: {
   const sample = known.map(({ sampled }) => sampled)
   return {
     verdicts: foundBy(verdicts, []),
-    champion: foundBy(verdicts, await scoresOf(champion, sample), champion.manifest.threshold),
-    challenger: foundBy(verdicts, await scoresOf(challenger, sample), challenger.manifest.threshold),
+    champion: foundBy(verdicts, await scoredBy(champion, sample), champion.manifest.threshold),
+    challenger: foundBy(verdicts, await scoredBy(challenger, sample), challenger.manifest.threshold),
   }
 }
 
@@ -68,8 +64,8 @@ export const compareOn = async (deps: {
   readonly judged: Judged
 }): Promise<Comparison> => {
   const { champion, challenger, held, judged } = deps
-  const before = await scoresOf(champion, held)
-  const after = await scoresOf(challenger, held)
+  const before = await scoredBy(champion, held)
+  const after = await scoredBy(challenger, held)
   return {
     rows: held.length,
     budget: challenger.manifest.calibration.budget,

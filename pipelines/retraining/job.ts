@@ -3,7 +3,7 @@ import { z } from 'zod'
 import type { SoloJob } from '../../connectors/solo-queue.ts'
 import type { ModelManifest } from '../../models/detector.ts'
 import { type Comparison, passGates } from '../../models/evaluation/gates.ts'
-import { guardChampion } from '../../models/evaluation/guard.ts'
+import { guardChampion, scoreEdgesOf } from '../../models/evaluation/guard.ts'
 import { stabilityIndex } from '../../models/evaluation/histogram.ts'
 import type { SectionValues } from '../../runtime/config.ts'
 import type { Log } from '../../runtime/log.ts'
@@ -88,9 +88,9 @@ const driftOf = (
   after: readonly number[],
 ): number => {
   const all = before.reduce((sum, count) => sum + count, 0)
-  if (training === undefined || all === 0) return 0
+  if (all === 0) return 0
   const shares = before.map(count => count / all)
-  return stabilityIndex({ edges: training.scores.edges, shares }, after)
+  return stabilityIndex({ edges: scoreEdgesOf(training), shares }, after)
 }
 
 /**

@@ -1,11 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { offsetsFrom } from '../../connectors/kafka/admin.ts'
-import type { Kafka } from '../../connectors/kafka/client.ts'
-import { readTopic } from '../../connectors/kafka/read-topic.ts'
 import type { TrainedModel } from '../../models/detector.ts'
 import { type Precision, passGates, precisionOf } from '../../models/evaluation/gates.ts'
 import { FEATURE_COUNT, featureRows } from '../../models/features/features.ts'
 import { isUsual } from '../../models/features/usual.ts'
+import { recentFormOf } from '../../models/foreign/form.ts'
 import { createOnnxDetector } from '../../models/onnx/onnx-detector.ts'
 import { trainInThreads } from '../../models/trainers/train-in-threads.ts'
 import type { SectionValues } from '../../runtime/config.ts'
@@ -15,56 +13,23 @@ import type { ModelRegistry } from '../models/registry.ts'
 import { compareOn, judge } from './compare.ts'
 import type { retrainingConfig } from './config.ts'
 import type { Made } from './job.ts'
+import { FEWEST, readWindow, type WindowDeps } from './read-window.ts'
 import { figuresOf, type ReportParts, reportOf } from './report.ts'
 import type { Verdicts } from './verdicts.ts'
-import { createWindowReader, type Sampled, type WindowEvents } from './window-events.ts'
+import type { Sampled } from './window-events.ts'
 
 /** What a challenger is made with. */
-export interface MakeDeps {
+export interface MakeDeps extends Omit<WindowDeps, 'recent'> {
   readonly config: SectionValues<typeof retrainingConfig>
-  readonly kafka: Kafka
-  /** Full name of `events`. */
-  readonly events: string
-  readonly codecs: Parameters<typeof createWindowReader>[0]['codecs']
-  readonly maxEntities: number
   readonly registry: Pick<ModelRegistry, 'publish'>
   /** The model in force. */
   readonly champion: () => Promise<TrainedModel>
   readonly readVerdicts: () => Promise<Verdicts>
   readonly metrics: Metrics
-  readonly now?: () => number
 }
-
-/** Fewest events that a model is made of. */
-const FEWEST = 1_000
 
 /** Share of the sample, the latest, that nothing is learnt from. */
 const HELD_OUT = 0.2
-
-const readWindow = async (
-  deps: MakeDeps,
-  wanted: ReadonlySet<string>,
-  onEvents: (events: number) => void,
-  signal: AbortSignal,
-): Promise<WindowEvents & { from: number; to: number }> => {
-  const { config, kafka, events, codecs, maxEntities, now = Date.now } = deps
-  const to = now()
-  const from = to - config.windowMs
-  const reader = createWindowReader({ codecs, maxEntities, rows: config.rows, wanted })
-  let seen = 0
-  await readTopic({
-    kafka,
-    topic: events,
-    from: await offsetsFrom(kafka, events, from),
-    onRecords: async records => {
-      signal.throwIfAborted()
-      await reader.take(records)
-      seen += records.length
-      onEvents(seen)
-    },
-  })
-  return { ...reader.end(), from, to }
-}
 
 /** What is known for an attack, or was confirmed to be one, is nothing to learn from. */
 const learnable = (sample: readonly Sampled[], verdicts: ReadonlyMap<string, Verdict>): Sampled[] =>
@@ -100,8 +65,9 @@ export const makeChallenger = async (
   progress('read', 0)
   const verdicts = await deps.readVerdicts()
   showPrecision(metrics, verdicts.byVersion)
+  const champion = await deps.champion()
   const window = await readWindow(
-    deps,
+    { ...deps, recent: recentFormOf(champion.manifest.foreign) },
     new Set(verdicts.events.keys()),
     events => progress(`read ${events} events`, 0),
     signal,
@@ -114,7 +80,6 @@ export const makeChallenger = async (
   }
   const split = Math.floor(sample.length * (1 - HELD_OUT))
   const learnt = learnable(sample.slice(0, split), verdicts.events)
-  const champion = await deps.champion()
   const model = await trainInThreads(
     {
       values: featureRows(learnt.map(({ observation }) => observation)),

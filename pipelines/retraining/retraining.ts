@@ -6,6 +6,7 @@ import { loadBaseline } from '../../models/baseline/load.ts'
 import type { TrainedModel } from '../../models/detector.ts'
 import { stabilityIndex } from '../../models/evaluation/histogram.ts'
 import { EVENT_FIELDS } from '../../models/features/event-fields.ts'
+import { featureHash } from '../../models/features/features.ts'
 import { readJudgedEvent } from '../../models/features/read-event.ts'
 import type { SectionValues } from '../../runtime/config.ts'
 import { isSentinelError, messageOf } from '../../runtime/errors.ts'
@@ -15,6 +16,7 @@ import type { Metrics } from '../../runtime/metrics.ts'
 import { topicCatalogue } from '../../schemas/topics.ts'
 import { type ModelsConfig, registryOf } from '../models/open.ts'
 import type { ModelRegistry } from '../models/registry.ts'
+import { replaceOutdated } from '../models/upgrade.ts'
 import { createObservedStore, type ObservedStore } from '../scoring/observed.ts'
 import type { scoringConfig } from '../scoring/scoring.ts'
 import type { retrainingConfig } from './config.ts'
@@ -136,12 +138,15 @@ export const startRetraining = async (deps: RetrainDeps): Promise<Service> => {
   const closer = createCloser()
   try {
     const registry = registryOf(config, log)
+    const isNew = await replaceOutdated({ registry, shipped: loadBaseline(), log })
     const makeDeps = await makeDepsOf(deps, registry)
     const redis = await createRedis({ config: config.redis, log })
     closer.add(() => redis.close())
     const store = createObservedStore(redis, config.topics.prefix)
     const queue = await openRetrainingQueue(deps)
     closer.add(() => queue.close())
+    // What the model that is no longer served knew of the network is learnt anew, once.
+    if (isNew) await queue.add({ trigger: 'the features of this version' }, `features-${featureHash}`)
     await queue.schedule(config.retraining.cron, { trigger: 'the clock' })
     const worker = createSoloWorker<unknown, RetrainingResult>({
       ...placeOf(deps),

@@ -54,6 +54,22 @@ describe('the events of a window', () => {
     expect(sample.map(({ observation }) => observation.before)).toEqual(observed.map(({ before }) => before))
   })
 
+  it('come with the windows that scoring keeps for the model in force', async () => {
+    const recent = { events: 3, columns: [0, 1], low: [0, 0], high: [1, 1], id: 'form' }
+    const reader = createWindowReader({
+      codecs: { judged: json<JudgedEvent>(), entityState },
+      maxEntities: 1_000,
+      recent,
+      rows: 100,
+      wanted: new Set(),
+    })
+    const { sample } = await readAs(reader, [0, 1], 7)
+    const lengths = sample.map(({ observation }) => observation.before?.recent?.rows.length)
+    // Two entities in turn: nothing, one event, and then two, all that a window has beside the one that is judged.
+    expect(lengths.slice(0, 8)).toEqual([undefined, undefined, 2, 2, 4, 4, 4, 4])
+    expect(sample.at(-1)?.observation.before?.recent?.form).toBe('form')
+  })
+
   it('are sampled evenly in bounded memory, the same ones however they come', async () => {
     await fc.assert(
       fc.asyncProperty(fc.boolean(), fc.integer({ min: 1, max: 30 }), async (turned, size) => {

@@ -3,6 +3,7 @@ import type { Codec, Decoder } from '../../connectors/avro-codec.ts'
 import type { InputRecord } from '../../connectors/kafka/stage.ts'
 import type { Observation } from '../../models/detector.ts'
 import type { JudgedEvent } from '../../models/features/event-fields.ts'
+import { nextRecent, type RecentForm } from '../../models/features/recent.ts'
 import { advance } from '../../models/features/state.ts'
 import { isPoison, SentinelError } from '../../runtime/errors.ts'
 import type { Behaviour, EntityState } from '../../schemas/generated.ts'
@@ -31,6 +32,8 @@ interface ReaderDeps {
   }
   /** Entities whose behaviour is kept in each partition, as scoring keeps them. */
   readonly maxEntities: number
+  /** The windows that scoring keeps beside, for the model in force. */
+  readonly recent?: RecentForm | undefined
   /** Most events of the sample. */
   readonly rows: number
   /** Ids of events that are wanted in any case; few. */
@@ -69,7 +72,7 @@ const createSample = (rows: number) => {
  * Takes the records of `events`, in order within each partition, and gives a sample of bounded size of the events with
  * what was known of their entities: states advance as scoring advances them, from nothing at the first record.
  */
-export const createWindowReader = ({ codecs, maxEntities, rows, wanted }: ReaderDeps) => {
+export const createWindowReader = ({ codecs, maxEntities, recent, rows, wanted }: ReaderDeps) => {
   const partitions = new Map<number, EntityStates>()
   const sample = createSample(rows)
   const found = new Map<string, Sampled>()
@@ -111,7 +114,11 @@ export const createWindowReader = ({ codecs, maxEntities, rows, wanted }: Reader
         if (event === undefined) continue
         events++
         const before = view.get(event.entity)
-        view.set(event.entity, advance(before, event))
+        const after = advance(before, event)
+        view.set(
+          event.entity,
+          recent === undefined ? after : { ...after, recent: nextRecent(recent, before, event) },
+        )
         const sampled = { observation: { event, before }, timestamp }
         sample.add(priorityOf(event.id), sampled)
         if (wanted.has(event.id)) found.set(event.id, sampled)

@@ -11,7 +11,7 @@ const schema = z.strictObject({
   events: count,
   championAlerts: count,
   challengerAlerts: count,
-  /** Scores by the segments of each model's training histogram; empty where it has none. */
+  /** Scores by the segments that each model’s are counted in. */
   championScores: counts,
   challengerScores: counts,
   /** Scores of the same events by both, of the latest ones. */

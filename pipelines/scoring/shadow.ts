@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Analysis, Detector, ModelManifest, Observation } from '../../models/detector.ts'
+import { scoreEdgesOf } from '../../models/evaluation/guard.ts'
 import { createTally, stabilityIndex, type Tally } from '../../models/evaluation/histogram.ts'
 import { FEATURE_COUNT, featureNames, featureRows } from '../../models/features/features.ts'
 import { createOnnxDetector } from '../../models/onnx/onnx-detector.ts'
@@ -42,7 +43,7 @@ interface Counted {
 
 const countedOf = (manifest: ModelManifest): Counted => ({
   manifest,
-  scores: createTally(manifest.training?.scores ?? { edges: [] }),
+  scores: createTally({ edges: scoreEdgesOf(manifest.training) }),
   alerts: 0,
 })
 

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { createKafka, type KafkaSettings } from '../../connectors/kafka/client.ts'
 import { prepareTopics } from '../../connectors/kafka/topics-command.ts'
 import type { redisConfig } from '../../connectors/redis.ts'
+import { loadBaseline } from '../../models/baseline/load.ts'
 import type { Command, CommandContext } from '../../runtime/command.ts'
 import { numberOption } from '../../runtime/command.ts'
 import { areSet, type SectionValues } from '../../runtime/config.ts'
@@ -16,6 +17,8 @@ import { type AlertingConfig, startAlerting } from '../alerting/command.ts'
 import { bundledCapture } from '../ingest/capture.ts'
 import { type IngestConfig, startIngest } from '../ingest/command.ts'
 import { replayFiles } from '../ingest/replay.ts'
+import { registryOf } from '../models/open.ts'
+import { replaceOutdated } from '../models/upgrade.ts'
 import { type NotifyConfig, startConfiguredNotifying } from '../notifying/command.ts'
 import { type RetrainConfig, startRetraining } from '../retraining/retraining.ts'
 import { type ScoreConfig, startScoring } from '../scoring/command.ts'
@@ -148,6 +151,11 @@ export const createUp = <C extends UpConfig>(dashboard: Dashboard<C>): Command<C
       own(embedded)
       const context = { ...given, config: withSecretsKey(config) }
       await prepareTopics({ config, log: given.log, apply: false })
+      await replaceOutdated({
+        registry: registryOf(context.config, given.log),
+        shipped: loadBaseline(),
+        log: given.log,
+      })
       // Scoring loads its model while ingest joins its group.
       own(await Promise.all([startIngest(context), startScoring(context), startAlerting(context)]))
       own(await startConfiguredNotifying(context))

@@ -6,8 +6,14 @@ import { observe } from '../../models/features/observe.ts'
 import { importForeign } from '../../models/foreign/import.ts'
 import { encodeModel } from '../../models/onnx/graph.ts'
 import { createOnnxDetector } from '../../models/onnx/onnx-detector.ts'
+import { modelsConfig } from '../../models/registry/keys.ts'
+import { completeForeign } from '../../pipelines/models/reference.ts'
+import { retrainingConfig } from '../../pipelines/retraining/config.ts'
 import { assembleScoring } from '../../pipelines/scoring/assemble.ts'
 import { oneModel } from '../../pipelines/scoring/models-at-work.ts'
+import { loadConfig } from '../../runtime/config.ts'
+import { dataConfig } from '../../runtime/data.ts'
+import { silentLog } from '../../runtime/log.ts'
 import { makeEvent } from '../support/events.ts'
 import { ARRIVED, makeScoringSystem, type ScoringSystem, scanEvents } from '../support/scoring.ts'
 import { runCli, services, unique } from '../support/services.ts'
@@ -95,6 +101,43 @@ describe('a foreign model of windows in scoring', () => {
       }),
     )
     expect(Math.max(...sizes)).toBe((EVENTS - 1) * columns.length)
+  })
+})
+
+describe('what a foreign model is completed by', () => {
+  it('is how the events of late are, and how it scores them: for drift, and to say what is expected', async () => {
+    const system = await makeScoringSystem()
+    await system.produce(
+      scanEvents(1_500, 300).map(event => ({ ...event, outcome: 'success' as const, dstPort: 443 })),
+    )
+    const told: string[] = []
+    const settings = loadConfig({ models: modelsConfig, data: dataConfig, retraining: retrainingConfig }, {})
+    const context = {
+      config: { ...system.config, ...settings },
+      log: silentLog(),
+      tell: (line: string) => void told.push(line),
+      interrupted: new AbortController().signal,
+    }
+    const { manifest } = await completeForeign(context, model)
+    expect(told).toEqual([])
+    expect(manifest.rows).toBe(1_500)
+    expect(manifest.training?.features).toHaveLength(FEATURE_COUNT)
+    // With the windows that it looks at: of an entity's five events, all but the first have some.
+    expect(manifest.training?.scores.edges.some(edge => edge > 0)).toBe(true)
+    expect(manifest.foreign?.expected?.high).toHaveLength(columns.length)
+    expect(manifest.foreign?.usual).toBeUndefined()
+
+    const empty = await makeScoringSystem()
+    const row = importForeign({
+      onnx,
+      manifest: { ...MANIFEST, input: { name: 'rows', columns }, outputs: { score: 'out' } },
+      readWeights: () => Buffer.alloc(0),
+      sequence: 1,
+    })
+    const completed = await completeForeign({ ...context, config: { ...empty.config, ...settings } }, row)
+    expect(told).toEqual([expect.stringMatching(/^0 events of late, fewer than 1000/)])
+    expect(completed.manifest.training).toBeUndefined()
+    expect(completed.manifest.foreign?.usual).toHaveLength(columns.length)
   })
 })
 

@@ -2,8 +2,10 @@ import { describe, expect, it } from '@jest/globals'
 import { ensureTopics } from '../../connectors/kafka/admin.ts'
 import { createBatchProducer } from '../../connectors/kafka/produce.ts'
 import { loadBaseline } from '../../models/baseline/load.ts'
-import type { Pointer } from '../../models/registry/records.ts'
+import { pointAt } from '../../models/registry/pointers.ts'
+import { encodePointer, keyOf, type Pointer } from '../../models/registry/records.ts'
 import { type ModelRegistry, openModelRegistry } from '../../pipelines/models/registry.ts'
+import { replaceOutdated } from '../../pipelines/models/upgrade.ts'
 import { loadConfig } from '../../runtime/config.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { topicCatalogue, topicsConfig } from '../../schemas/topics.ts'
@@ -77,6 +79,31 @@ describe('the registry of models', () => {
     expect(last).toMatchObject({ version: shipped.version, sequence: first.sequence + 3, back: true })
     await expect(registry.rollback('x')).rejects.toMatchObject({ code: 'NS_USAGE' })
     expect((await registry.read(shipped.version)).onnx.length).toBe(loadBaseline().onnx.length)
+  })
+
+  it('puts the model that ships in force when the champion is of other features, and once', async () => {
+    const { registry, kafka, topic, keys } = await makeRegistry()
+    const shipped = loadBaseline()
+    const deps = { registry, shipped, log: silentLog() }
+    expect(await replaceOutdated(deps)).toBe(false)
+    const { manifest, onnx } = makeModel('old')
+    await registry.publish({ manifest: { ...manifest, featureHash: 'f'.repeat(64) }, onnx }, NO_ORIGIN)
+    // As the version before has left it: this one would not point at a model of other features.
+    const move = { role: 'champion', version: 'old', reason: 'it was the best', at: 1, floor: 8 } as const
+    const pointer = pointAt(undefined, move)
+    const producer = await createBatchProducer({ kafka })
+    cleanUp(() => producer.close())
+    await producer.send(topic, [{ key: keyOf.pointer('champion'), value: encodePointer(pointer, keys) }])
+    // Nothing else but the one that ships may be pointed at without being published.
+    await expect(registry.point('champion', 'unknown', '')).rejects.toMatchObject({ code: 'NS_USAGE' })
+    expect(await replaceOutdated(deps)).toBe(true)
+    expect((await registry.list()).pointer('champion')).toMatchObject({
+      version: shipped.manifest.version,
+      sequence: pointer.sequence + 1,
+      reason: expect.stringContaining('old was trained on other features'),
+    })
+    expect((await registry.read(shipped.manifest.version)).onnx.length).toBe(shipped.onnx.length)
+    expect(await replaceOutdated(deps)).toBe(false)
   })
 
   it('lets those who write at once do it one after the other', async () => {
