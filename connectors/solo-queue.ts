@@ -3,6 +3,7 @@ import { type Job as BullJob, Queue, UnrecoverableError, Worker } from 'bullmq'
 import { SentinelError, toSentinelError } from '../runtime/errors.ts'
 import type { Log } from '../runtime/log.ts'
 import { connectionLog, HOLD, keyPrefix, openAdder, type QueuePlace } from './queue-connection.ts'
+import { followQueueEvents } from './queue-events.ts'
 import { createQueueConnection, reached } from './redis.ts'
 
 /** How far a job has come. */
@@ -42,8 +43,20 @@ export interface SoloQueue<T, R> {
   cancel(id: string): Promise<boolean>
   /** Follows a job to its end. Throws NS_USAGE when it is not there. */
   follow(id: string, watch: FollowOptions): Promise<SoloOutcome<R>>
+  /**
+   * Tells of the jobs that wait or are being done, and then of each to which something happens, whichever process does it;
+   * steps that follow each other at once are told as one. The result ends it.
+   */
+  watch(watcher: SoloWatcher<T, R>): Promise<() => Promise<void>>
   problem(): Promise<string | undefined>
   close(): Promise<void>
+}
+
+/** Who is told of jobs. */
+export interface SoloWatcher<T, R> {
+  readonly onJob: (job: SoloJobView<T, R>) => void
+  /** There is no such job any more: it was taken away before it was begun, or has ended long ago. */
+  readonly onGone: (id: string) => void
 }
 
 /** Who follows a job. */
@@ -134,12 +147,28 @@ export const createSoloQueue = async <T, R>(
     return job === undefined ? undefined : reached(viewOf(job))
   }
 
+  const list = async () => {
+    const jobs: BullJob[] = await reached(queue.getJobs(Object.values(STATES)))
+    const views = await reached(Promise.all(jobs.map(viewOf)))
+    return views.flatMap(view => view ?? []).sort((a, b) => b.added - a.added)
+  }
+
   return {
     find,
-    list: async () => {
-      const jobs: BullJob[] = await reached(queue.getJobs(Object.values(STATES)))
-      const views = await reached(Promise.all(jobs.map(viewOf)))
-      return views.flatMap(view => view ?? []).sort((a, b) => b.added - a.added)
+    list,
+    watch: async ({ onJob, onGone }) => {
+      // Before the jobs: what happens while they are read is told again.
+      const [last] = await reached(client.xrevrange(queue.toKey('events'), '+', '-', 'COUNT', 1))
+      for (const job of await list()) if (job.state === 'waiting' || job.state === 'active') onJob(job)
+      return followQueueEvents({
+        ...place,
+        after: last?.[0] ?? '0',
+        look: async id => {
+          const job = await find(id)
+          if (job === undefined) onGone(id)
+          else onJob(job)
+        },
+      })
     },
     cancel: async id => {
       const state = (await find(id))?.state

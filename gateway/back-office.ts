@@ -139,12 +139,14 @@ export type ModelPointers = Readonly<Record<'champion' | 'challenger', ModelPoin
 export interface BackOfficeNews {
   /** Where the pointers stand: at once, and whenever one may have moved. */
   pointers(pointers: ModelPointers): void
+  /** A retraining that is under way, at once; and each that has come further or ended. */
+  retraining(job: RetrainingJob): void
 }
 
 /** A back office that runs, as a part of the gateway. */
 export interface OpenBackOffice extends BackOffice {
-  /** Tells from now on. */
-  follow(news: BackOfficeNews): void
+  /** Tells from now on. Throws NS_SERVICE_UNREACHABLE. */
+  follow(news: BackOfficeNews): Promise<void>
   check(): Promise<readonly Check[]>
   readonly failed: Promise<never>
   close(): Promise<void>

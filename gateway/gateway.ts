@@ -242,7 +242,7 @@ const start = async (parts: Parts): Promise<Gateway> => {
     now,
   })
   closer.add(() => watch?.close())
-  backOffice.follow({ pointers: createModelNews(notices) })
+  await backOffice.follow(createModelNews(notices))
   await broadcaster.subscribe(feed.receive)
   closer.add(() => broadcaster.close())
 

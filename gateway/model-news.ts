@@ -1,5 +1,5 @@
 import type { ServerMessage } from '../schemas/wire.ts'
-import type { ModelPointers } from './back-office.ts'
+import type { BackOfficeNews, ModelPointers, RetrainingJob } from './back-office.ts'
 import type { Notices } from './sockets/notices.ts'
 
 /** What came of a pointer to a model. */
@@ -7,10 +7,14 @@ type ModelNotice = Extract<ServerMessage, { type: 'model' }>
 
 const ROLES = ['champion', 'challenger'] as const
 
+const noticeOf = ({ id, state, trigger, progress, result }: RetrainingJob) =>
+  ({ type: 'retraining', job: id, state, trigger, progress, result }) as const
+
 /**
- * Tells the channel `models` when the champion or the challenger is another one. Whoever comes later is told who they are.
+ * Tells the channel `models` when the champion or the challenger is another one, and how far retrainings have come. Whoever
+ * comes later is told who they are, and which retrainings are under way.
  */
-export const createModelNews = (notices: Pick<Notices, 'post' | 'end'>) => {
+export const createModelNews = (notices: Pick<Notices, 'post' | 'end'>): BackOfficeNews => {
   const told = new Map<(typeof ROLES)[number], number>()
   const tell = (role: (typeof ROLES)[number], pointer: ModelPointers['champion']) => {
     if (pointer === undefined) {
@@ -32,7 +36,14 @@ export const createModelNews = (notices: Pick<Notices, 'post' | 'end'>) => {
     const event = back ? 'rolled-back' : role === 'champion' ? 'promoted' : 'tried'
     notices.post('models', role, { type: 'model', role, event, version, at, reason })
   }
-  return (pointers: ModelPointers): void => {
-    for (const role of ROLES) tell(role, pointers[role])
+  return {
+    pointers: pointers => {
+      for (const role of ROLES) tell(role, pointers[role])
+    },
+    retraining: job => {
+      const isOver = job.state === 'completed' || job.state === 'failed'
+      const say = isOver ? notices.end : notices.post
+      say('models', `retraining ${job.id}`, noticeOf(job))
+    },
   }
 }

@@ -32,11 +32,19 @@ export const openBackOffice = async (deps: { readonly config: BackOfficeConfig; 
       topic: topicCatalogue(config.topics).deadLetters.name,
       prefix: config.topics.prefix,
     })
+    const retraining = openRetrainingOffice(queue)
     return {
       models,
-      retraining: openRetrainingOffice(queue),
+      retraining,
       deadLetters,
-      follow: (news: { pointers: Parameters<typeof models.follow>[0] }) => models.follow(news.pointers),
+      /** Tells where the pointers stand, and of retrainings, from now on. Throws NS_SERVICE_UNREACHABLE. */
+      follow: async (news: {
+        readonly pointers: Parameters<typeof models.follow>[0]
+        readonly retraining: Parameters<typeof retraining.follow>[0]
+      }) => {
+        models.follow(news.pointers)
+        closer.add(await retraining.follow(news.retraining))
+      },
       check: models.check,
       failed: models.failed,
       close: closer.close,

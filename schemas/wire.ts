@@ -239,6 +239,25 @@ const notice = z.discriminatedUnion('type', [
     })
     .describe('Of the channel `models`: which model has a role, since when (ms since 1970, UTC), and why.'),
   z
+    .strictObject({
+      type: z.literal('retraining'),
+      job: z.string(),
+      state: z.enum(['waiting', 'active', 'completed', 'failed']),
+      trigger: z.string(),
+      progress: z.strictObject({ phase: z.string(), done: z.number() }).nullable(),
+      result: z
+        .strictObject({
+          outcome: z.enum(['promoted', 'rejected', 'rolled-back', 'failed']),
+          version: z.string().nullable(),
+          reason: z.string(),
+        })
+        .nullable(),
+    })
+    .describe(
+      'Of the channel `models`: how far a retraining has come (`done` is 0 to 1, of the phase), and what came of it: ' +
+        'a model that is not good enough is `rejected`, with the reason.',
+    ),
+  z
     .strictObject({ type: z.literal('presence'), gateways: whole, users: whole, sockets: whole })
     .describe('Of the channel `system`: how many there are, over all gateways.'),
   z
@@ -269,6 +288,9 @@ const notice = z.discriminatedUnion('type', [
 
 /** What the gateway sends. */
 export type ServerMessage = Readonly<z.output<typeof notice>> | Delivery
+
+/** What the channels `models` and `system` tell. */
+export type Notice = Extract<ServerMessage, { type: 'model' | 'retraining' | 'presence' | 'part' }>
 
 /** The form of every message that the gateway sends, one for each type. */
 export const SERVER_MESSAGES = [...notice.options, ...delivery.options]

@@ -37,6 +37,7 @@ const follow = async (more: { readonly silenceMs?: number } = {}) => {
   const offsets: number[] = []
   const lost: string[] = []
   const states: ClientState[] = []
+  const notices: unknown[] = []
   let token = 1
   let isAway = false
   const following = followGateway({
@@ -44,6 +45,7 @@ const follow = async (more: { readonly silenceMs?: number } = {}) => {
     onDelivery: ({ position }) => offsets.push(position.offset),
     onLost: (channel, reason) => lost.push(`${channel}: ${reason}`),
     onState: state => states.push(state),
+    onNotice: notice => notices.push(notice),
     retryMs: 1,
     login: {
       accessToken: async () => `token ${token}`,
@@ -77,6 +79,7 @@ const follow = async (more: { readonly silenceMs?: number } = {}) => {
     offsets,
     lost,
     states,
+    notices,
     nth,
     setAway: (away: boolean) => {
       isAway = away
@@ -98,7 +101,7 @@ const follow = async (more: { readonly silenceMs?: number } = {}) => {
 
 describe('the client', () => {
   it('subscribes, and hands over what comes', async () => {
-    const { connected, nth, offsets, states } = await follow()
+    const { connected, nth, offsets, states, notices } = await follow()
     expect(nth(0).sent).toEqual([
       { type: 'subscribe', channel: 'threats', id: 'threats' },
       { type: 'subscribe', channel: 'alerts', id: 'alerts', filter: { severity: 'high' } },
@@ -107,6 +110,9 @@ describe('the client', () => {
     nth(0).say(threatAt(1))
     nth(0).say(alertAt(1))
     nth(0).say({ type: 'a newer message' })
+    const part = { type: 'part', part: 'redis', state: 'away' }
+    nth(0).say(part)
+    expect(notices).toEqual([part])
     expect(offsets).toEqual([1, 1])
     expect(states).toEqual(['connected'])
   })

@@ -1,5 +1,5 @@
 import { SentinelError, toSentinelError } from '../../runtime/errors.ts'
-import type { Channel, CLOSE, Delivery } from '../../schemas/wire.ts'
+import type { Channel, CLOSE, Delivery, Notice } from '../../schemas/wire.ts'
 import { createBackoff } from './backoff.ts'
 import { type LiveConnection, openConnection } from './connection.ts'
 import type { TokenKeeper } from './login.ts'
@@ -15,6 +15,8 @@ export interface Following {
   readonly channels: readonly (Channel | Wanted)[]
   /** Gets each threat and alert once, in order per partition, whatever happens to the connection. */
   readonly onDelivery: (delivery: Delivery) => void
+  /** Gets what the channels `models` and `system` tell: first what holds, after each connection anew. */
+  readonly onNotice?: (notice: Notice) => void
   /** Messages are missing for good: the client was away for longer than the gateway remembers, say. */
   readonly onLost?: (channel: Channel, reason: string) => void
   readonly onState?: (state: ClientState) => void
@@ -59,6 +61,7 @@ export const followGateway = async (deps: ClientDeps): Promise<Client> => {
   const session = {
     ...deps,
     onLost: deps.onLost ?? (() => undefined),
+    onNotice: deps.onNotice ?? (() => undefined),
     subscriptions: channels.map(each =>
       createSubscription(typeof each === 'string' ? { channel: each } : each),
     ),

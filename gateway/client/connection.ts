@@ -1,4 +1,4 @@
-import type { Channel, Delivery } from '../../schemas/wire.ts'
+import type { Channel, Delivery, Notice } from '../../schemas/wire.ts'
 import type { Confirmation, Subscription } from './subscription.ts'
 import type { Connection, Ended, Transport } from './transport.ts'
 
@@ -15,6 +15,7 @@ const CHANNEL_OF: Readonly<Record<Delivery['type'], Channel>> = { threat: 'threa
 /** As much of a message from the gateway as the client looks at; a newer gateway may send other types. */
 type Received =
   | Delivery
+  | Notice
   | (Confirmation & { readonly type: 'subscribed'; readonly channel: Channel })
   | { readonly type: 'unsubscribed'; readonly channel: Channel }
   | {
@@ -29,6 +30,7 @@ interface SessionDeps {
   readonly transport: Transport
   readonly subscriptions: readonly Subscription[]
   readonly onDelivery: (delivery: Delivery) => void
+  readonly onNotice: (notice: Notice) => void
   /** Messages of a channel are missing for good. */
   readonly onLost: (channel: Channel, reason: string) => void
   readonly silenceMs?: number
@@ -54,7 +56,7 @@ export interface LiveConnection {
 
 /** Opens a connection, and subscribes. Throws what the transport throws. */
 export const openConnection = async (accessToken: string, deps: SessionDeps): Promise<LiveConnection> => {
-  const { transport, onDelivery, onLost, silenceMs = SILENCE_MS } = deps
+  const { transport, onDelivery, onNotice, onLost, silenceMs = SILENCE_MS } = deps
   const subscriptions = new Map(deps.subscriptions.map(each => [each.channel, each]))
   const subscribed = Promise.withResolvers<boolean>()
   const ended = Promise.withResolvers<Outcome>()
@@ -100,6 +102,11 @@ export const openConnection = async (accessToken: string, deps: SessionDeps): Pr
       case 'alert':
         if (subscriptions.get(CHANNEL_OF[message.type])?.isNew(message.position) === true) onDelivery(message)
         return
+      case 'model':
+      case 'retraining':
+      case 'presence':
+      case 'part':
+        return onNotice(message)
       case 'subscribed':
         return confirmed(message.channel, message)
       case 'unsubscribed':

@@ -5,6 +5,7 @@ import { kafkaConfig } from '../../connectors/kafka/client.ts'
 import { createBatchProducer } from '../../connectors/kafka/produce.ts'
 import { redisConfig } from '../../connectors/redis.ts'
 import { createSoloWorker } from '../../connectors/solo-queue.ts'
+import type { RetrainingJob } from '../../gateway/back-office.ts'
 import { loadBaseline } from '../../models/baseline/load.ts'
 import { modelsConfig } from '../../models/registry/keys.ts'
 import { openBackOffice } from '../../pipelines/back-office.ts'
@@ -43,17 +44,23 @@ const create = async () => {
   const log = silentLog()
   const backOffice = await openBackOffice({ config, log })
   cleanUp(() => backOffice.close())
+  const champions: unknown[] = []
+  const jobs: RetrainingJob[] = []
+  await backOffice.follow({
+    pointers: ({ champion }) => champions.push(champion?.version),
+    retraining: job => jobs.push(job),
+  })
   const { ask, tokenOf } = await createTestApp({ backOffice })
   const token = await tokenOf('admin')
   const get = async (url: string) => (await ask('GET', url, { token })).json()
   const post = (url: string, body: object) => ask('POST', url, { token, body })
   const remove = (url: string) => ask('DELETE', url, { token })
-  return { config, topics, log, get, post, remove }
+  return { config, topics, log, get, post, remove, champions, jobs }
 }
 
 describe('the back office', () => {
   it('puts models in force by the registry that scorers follow, and back again', async () => {
-    const { config, log, get, post } = await create()
+    const { config, log, get, post, champions } = await create()
     const registry = registryOf(config, log)
     const { manifest, onnx } = loadBaseline()
     const model = { manifest: { ...manifest, version: 'next', sequence: manifest.sequence + 1 }, onnx }
@@ -72,10 +79,11 @@ describe('the back office', () => {
     const back = await post('/models/rollback', { reason: 'worse' })
     expect(back.json()).toMatchObject({ version: manifest.version })
     expect((await registry.list()).pointer('champion')?.version).toBe(manifest.version)
+    expect([...new Set(champions)]).toEqual([undefined, 'next', manifest.version])
   })
 
   it('asks for a retraining, tells how far it has come, and cancels one that is being done', async () => {
-    const { config, log, get, post, remove } = await create()
+    const { config, log, get, post, remove, jobs } = await create()
     const { id } = (await post('/retraining/jobs', {})).json()
     expect(await get(`/retraining/jobs/${id}`)).toMatchObject({ state: 'waiting' })
     const reasons: unknown[] = []
@@ -97,20 +105,27 @@ describe('the back office', () => {
     })
     cleanUp(() => worker.close())
     await until(async () => (await get(`/retraining/jobs/${id}`)).progress?.done === 0.5)
+    await until(() => jobs.at(-1)?.progress?.done === 0.5)
+    expect(jobs.at(-1)).toEqual(await get(`/retraining/jobs/${id}`))
     expect((await remove(`/retraining/jobs/${id}`)).statusCode).toBe(204)
     await until(async () => (await get(`/retraining/jobs/${id}`)).state === 'failed')
     expect(await get(`/retraining/jobs/${id}`)).toMatchObject({
       result: { outcome: 'failed', reason: 'cancelled' },
     })
+    await until(() => jobs.at(-1)?.state === 'failed')
+    expect(jobs.at(-1)).toEqual(await get(`/retraining/jobs/${id}`))
     expect(reasons.map(reason => isSentinelError(reason, 'NS_CANCELLED'))).toEqual([true])
     expect((await remove(`/retraining/jobs/${id}`)).statusCode).toBe(404)
   })
 
   it('takes a retraining that nobody has begun off the queue', async () => {
-    const { get, post, remove } = await create()
+    const { get, post, remove, jobs } = await create()
     const { id } = (await post('/retraining/jobs', {})).json()
+    await until(() => jobs.at(-1)?.state === 'waiting')
     expect((await remove(`/retraining/jobs/${id}`)).statusCode).toBe(204)
     expect(await get('/retraining/jobs')).toEqual({ jobs: [] })
+    await until(() => jobs.at(-1)?.state === 'failed')
+    expect(jobs.at(-1)).toMatchObject({ id, result: { outcome: 'failed', reason: 'cancelled' } })
   })
 
   it('shows dead letters masked, the latest first, and writes them back once', async () => {

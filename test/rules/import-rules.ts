@@ -14,7 +14,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
   kafkajs: ['connectors/kafka/'],
   '@kafkajs/confluent-schema-registry': ['connectors/registry.ts'],
   ioredis: ['connectors/redis.ts'],
-  bullmq: ['connectors/queue.ts', 'connectors/solo-queue.ts'],
+  bullmq: ['connectors/queue.ts', 'connectors/queue-events.ts', 'connectors/solo-queue.ts'],
   nodemailer: ['connectors/notifiers/mail.ts'],
   avsc: [
     'connectors/avro-codec.ts',

@@ -1,5 +1,6 @@
 import type {
   BackOffice,
+  BackOfficeNews,
   Letter,
   ModelDetail,
   OpenBackOffice,
@@ -101,10 +102,10 @@ export const createMemoryBackOffice = (): BackOffice => {
 
 /** The same for a whole gateway; `onFollow` is given who is told of news. */
 export const openMemoryBackOffice = (
-  onFollow: OpenBackOffice['follow'] = () => undefined,
+  onFollow: (news: BackOfficeNews) => void = () => undefined,
 ): OpenBackOffice => ({
   ...createMemoryBackOffice(),
-  follow: onFollow,
+  follow: async news => onFollow(news),
   check: async () => [],
   failed: createFailure().failed,
   close: async () => undefined,
