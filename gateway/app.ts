@@ -1,11 +1,14 @@
 import type { Server } from 'node:http'
 import underPressure from '@fastify/under-pressure'
 import Fastify, { type FastifyInstance } from 'fastify'
+import { createAccessLog } from './access-log.ts'
 import { createHttpServer, type Tls } from './http-server.ts'
 import { endWithProblem } from './problem.ts'
+import { addAccounting } from './routes/accounting.ts'
 import { addAlertRoutes } from './routes/alerts.ts'
 import { addAuditRoutes } from './routes/audit.ts'
 import { addAuthRoutes } from './routes/auth.ts'
+import { addBrowserHeaders } from './routes/browser-headers.ts'
 import { addDeadLetterRoutes } from './routes/dead-letters.ts'
 import { addDocumentRoutes } from './routes/documents.ts'
 import { addEntityRoutes } from './routes/entities.ts'
@@ -43,6 +46,8 @@ interface AppSettings {
   /** Delay of the event loop, in ms, and heap in use, in bytes, above which requests are put off; no limit at 0. */
   readonly maxLagMs: number
   readonly maxHeapBytes: number
+  /** Whether each request is a line in the log at the level info. */
+  readonly accessLog: boolean
   /** The certificate to serve with; plain HTTP when there is none. */
   readonly tls?: Tls | undefined
 }
@@ -51,12 +56,16 @@ interface AppSettings {
 const RETRY_AFTER_S = 1
 
 /** Puts requests off while the process has more to do than it can, but for the one that asks whether it lives. */
-const addPressureLimit = async (app: FastifyInstance, { maxLagMs, maxHeapBytes }: AppSettings) => {
+const addPressureLimit = async (
+  app: FastifyInstance,
+  { maxLagMs, maxHeapBytes, metrics }: AppSettings & Pick<RouteDeps, 'metrics'>,
+) => {
   await app.register(underPressure, {
     maxEventLoopDelay: maxLagMs,
     maxHeapUsedBytes: maxHeapBytes,
     pressureHandler: (request, reply) => {
       if (request.routeOptions.url === '/live') return
+      metrics.limited.inc({ limit: 'pressure' })
       sendProblem(reply.header('retry-after', RETRY_AFTER_S), 503, 'too much to do at this moment')
     },
   })
@@ -85,8 +94,11 @@ export const buildApp = async (deps: RouteDeps & AppSettings): Promise<FastifyIn
     serverFactory: handler => createHttpServer(tls, handler),
     ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
   })
+  // First what holds for every answer, also for those that come of too much to do.
+  await addBrowserHeaders(app)
+  addAccounting(app, { access: createAccessLog(deps), metrics: deps.metrics })
   await addPressureLimit(app, deps)
-  await addGroundRules(app, deps)
+  addGroundRules(app, deps)
   const gate = createLoginGate(deps)
   addAuthRoutes(app, deps, gate)
   addTotpRoutes(app, deps, gate)

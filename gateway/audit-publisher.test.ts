@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { SentinelError } from '../runtime/errors.ts'
 import { silentLog } from '../runtime/log.ts'
+import { createMetrics } from '../runtime/metrics.ts'
 import type { AuditEntry } from '../schemas/audit.ts'
 import { until } from '../test/support/services.ts'
 import { tempDir } from '../test/support/temp.ts'
@@ -22,6 +23,7 @@ const create = async () => {
   let time = 1_700_000_000_000
   let isAway = false
   const published: string[] = []
+  const metrics = createMetrics()
   const audit = createAudit({ store, log: silentLog(), now: () => time })
   const start = (): AuditPublisher => {
     const publisher = startAuditPublisher({
@@ -33,6 +35,7 @@ const create = async () => {
       intervalMs: 10,
       keptDays: 30,
       log: silentLog(),
+      metrics,
       now: () => time,
     })
     open.push(publisher.close)
@@ -41,6 +44,7 @@ const create = async () => {
   return {
     store,
     published,
+    waits: async () => (await metrics.auditWait.get()).values[0]?.value,
     start,
     note: (event: string) => audit.note({ event, outcome: 'accepted' }),
     setAway: (away: boolean) => {
@@ -70,16 +74,18 @@ describe('the publisher of the audit log', () => {
   })
 
   it('goes on where it stood when what it writes to was away', async () => {
-    const { note, start, published, setAway, store } = await create()
+    const { note, start, published, setAway, store, advance, waits } = await create()
     setAway(true)
-    const publisher = start()
     await note('a')
-    await publisher.close()
+    advance(5_000)
+    await start().close()
     expect(published).toEqual([])
+    expect(await waits()).toBe(5)
     expect(await store.unpublishedAudit(9)).toHaveLength(1)
     setAway(false)
-    start()
-    await until(() => published.length === 1)
+    await start().close()
+    expect(published).toEqual(['a'])
+    expect(await waits()).toBe(0)
     expect(await store.unpublishedAudit(9)).toHaveLength(0)
   })
 

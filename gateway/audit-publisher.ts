@@ -1,4 +1,5 @@
 import type { Log } from '../runtime/log.ts'
+import type { Metrics } from '../runtime/metrics.ts'
 import type { AuditEntry } from '../schemas/audit.ts'
 import { type Repeating, startRepeating } from './repeating.ts'
 import type { AuditStore } from './store/audit.ts'
@@ -15,6 +16,7 @@ interface AuditPublisherDeps {
   /** Published entries are kept in the store for so many days. */
   readonly keptDays: number
   readonly log: Log
+  readonly metrics: Pick<Metrics, 'auditWait'>
   /** In ms since 1970 (UTC). */
   readonly now: () => number
 }
@@ -28,12 +30,14 @@ export type AuditPublisher = Pick<Repeating, 'close'>
  * tells. While that fails, entries wait in the store.
  */
 export const startAuditPublisher = (deps: AuditPublisherDeps): AuditPublisher => {
-  const { store, now } = deps
+  const { store, metrics, now } = deps
   let forgottenAt = now() - DAY_MS
 
   const drain = async () => {
     for (;;) {
       const entries = await store.unpublishedAudit(BATCH)
+      const [oldest] = entries
+      metrics.auditWait.set(oldest === undefined ? 0 : Math.max(0, now() - oldest.at) / 1000)
       if (entries.length === 0) break
       await deps.publish(entries)
       await store.markAuditPublished(entries.map(({ id }) => id))

@@ -121,6 +121,11 @@ export const gatewayConfig = section('gateway', {
     z.string().min(1).optional(),
     'File of the private key of that certificate, PEM.',
   ),
+  accessLog: setting(
+    'GATEWAY_ACCESS_LOG',
+    flag().default(true),
+    'Whether each request and each socket is a line in the log: who, from where, which route, what came of it; else at LOG_LEVEL=debug only.',
+  ),
   maxLagMs: setting(
     'GATEWAY_MAX_LAG_MS',
     int(0, 60_000).default(1_000),

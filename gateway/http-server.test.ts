@@ -55,14 +55,19 @@ describe('the server', () => {
 
 describe('under pressure', () => {
   it('puts requests off, and still says that it lives', async () => {
-    const { app } = await createTestApp({ maxHeapBytes: 1 })
+    const { app, deps } = await createTestApp({ maxHeapBytes: 1 })
     const ask = () => app.inject('/.well-known/jwks.json')
     await until(async () => (await ask()).statusCode === 503)
     const { headers, body } = await ask()
     expect(headers).toMatchObject({
       'retry-after': '1',
       'content-type': expect.stringContaining('problem+json'),
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+      'content-security-policy': expect.stringContaining("default-src 'none'"),
     })
+    const { values } = await deps.metrics.limited.get()
+    expect(values).toMatchObject([{ labels: { limit: 'pressure' } }])
     expect(JSON.parse(body)).toMatchObject({ status: 503 })
     expect((await app.inject('/live')).statusCode).toBe(200)
   })

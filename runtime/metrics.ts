@@ -6,6 +6,8 @@ const END_TO_END_SECONDS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30
 const RECOVERY_SECONDS = [0.001, 0.005, 0.02, 0.1, 0.5, 2, 10, 60]
 const FANOUT_SECONDS = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1]
 
+const REQUEST_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
 const RESTORE_SECONDS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60]
 
 /** Reads what is known only when somebody looks: one run serves all gauges that are read at the same time. */
@@ -314,11 +316,27 @@ export const createMetrics = (options: { readonly defaults?: boolean } = {}) => 
       buckets: FANOUT_SECONDS,
       registers,
     }),
+    requestSeconds: new Histogram({
+      name: 'netsentinel_gateway_request_seconds',
+      help:
+        'Time from a request over HTTP to its answer, by route (method and pattern; none for what is no route) and class of ' +
+        'status: 2xx, 4xx, 5xx.',
+      labelNames: ['route', 'status'] as const,
+      buckets: REQUEST_SECONDS,
+      registers,
+    }),
+    auditWait: new Gauge({
+      name: 'netsentinel_gateway_audit_wait_seconds',
+      help: 'How long the oldest entry of the audit log has waited in the store to be published; 0 when none does.',
+      registers,
+    }),
     limited: new Counter({
       name: 'netsentinel_gateway_limited_total',
       help:
         'What clients were refused for being too many or too fast, by limit: sockets, user-sockets, address-sockets, ' +
-        'upgrades, address-upgrades.',
+        'upgrades, address-upgrades; messages and queue, whose sockets were closed; login-failures of an account or an ' +
+        'address, logins of all together, hashing, when too many passwords wait to be checked; pressure, when the event loop ' +
+        'was late or the heap full.',
       labelNames: ['limit'] as const,
       registers,
     }),

@@ -1,4 +1,3 @@
-import helmet from '@fastify/helmet'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isSentinelError } from '../../runtime/errors.ts'
 import { isGranted } from '../auth/permissions.ts'
@@ -6,7 +5,6 @@ import { isRefusal } from '../auth/provider.ts'
 import { type Operation, operationsOf } from './operations.ts'
 import { type RouteDeps, sendProblem } from './route.ts'
 
-const YEAR_S = 31_536_000
 const BEARER = /^Bearer ([^\s]+)$/i
 
 const authorise = (deps: RouteDeps) => async (request: FastifyRequest, reply: FastifyReply) => {
@@ -17,6 +15,7 @@ const authorise = (deps: RouteDeps) => async (request: FastifyRequest, reply: Fa
   if (principal === undefined || isRefusal(principal)) {
     return sendProblem(reply, 401, 'valid credentials are needed')
   }
+  request.principal = principal
   // No policy is no permission: a route without one does not get this far, and would be closed to all if it did.
   const isAllowed = policy === 'authenticated' || (policy !== undefined && isGranted(principal, policy))
   if (!isAllowed) {
@@ -25,7 +24,6 @@ const authorise = (deps: RouteDeps) => async (request: FastifyRequest, reply: Fa
     deps.log.warn({ ...what, actor: principal.userId, address: request.ip }, 'security event')
     return sendProblem(reply, 403, 'your role may not do this')
   }
-  request.principal = principal
   return undefined
 }
 
@@ -48,27 +46,13 @@ const statusOf = (error: unknown): number => {
     : 500
 }
 
-/** Adds what holds for every route: policies, headers, errors, the access log. */
-export const addGroundRules = async (app: FastifyInstance, deps: RouteDeps) => {
+/** Adds what holds for every route: policies, errors. */
+export const addGroundRules = (app: FastifyInstance, deps: RouteDeps): void => {
   const operations: Operation[] = []
   app.decorate('operations', operations)
   app.decorateRequest('principal', null)
   app.addHook('onRoute', route => {
     operations.push(...operationsOf(route))
-  })
-  await app.register(helmet, {
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: {
-        defaultSrc: ["'none'"],
-        baseUri: ["'none'"],
-        formAction: ["'none'"],
-        frameAncestors: ["'none'"],
-        objectSrc: ["'none'"],
-      },
-    },
-    hsts: { maxAge: YEAR_S, includeSubDomains: true },
-    referrerPolicy: { policy: 'no-referrer' },
   })
   app.removeContentTypeParser('text/plain')
   const answerUnknown = (request: FastifyRequest, reply: FastifyReply) => {
@@ -82,21 +66,6 @@ export const addGroundRules = async (app: FastifyInstance, deps: RouteDeps) => {
     request.is404 ? answerUnknown(request, reply) : undefined,
   )
   app.addHook('onRequest', authorise(deps))
-  app.addHook('onSend', async (_request, reply) => {
-    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store')
-  })
-  app.addHook('onResponse', async (request, reply) => {
-    // The route's pattern, not the address: whatever somebody put into a query stays out of the log.
-    deps.log.debug(
-      {
-        method: request.method,
-        route: request.routeOptions.url,
-        status: reply.statusCode,
-        ms: reply.elapsedTime,
-      },
-      'request',
-    )
-  })
   app.setErrorHandler((error, request, reply) => {
     const status = statusOf(error)
     if (status >= 500) deps.log.error({ err: error, route: request.routeOptions.url }, 'a request failed')

@@ -34,6 +34,7 @@ export const createLoginGate = ({ throttle, metrics, log }: RouteDeps): LoginGat
     const admission = await throttle.admit(attempt)
     if (admission !== 'admitted') {
       count('refused')
+      metrics.limited.inc({ limit: admission === 'busy' ? 'logins' : 'login-failures' })
       // Not for the audit log: who is locked out could fill it.
       log.warn({ event, outcome: admission, address: request.ip }, 'security event')
       admission === 'busy' ? refuseForNow(reply) : refuseLogin(reply)
@@ -47,6 +48,7 @@ export const createLoginGate = ({ throttle, metrics, log }: RouteDeps): LoginGat
     }
     count('refused')
     if (answer.refused === 'overloaded') {
+      metrics.limited.inc({ limit: 'hashing' })
       await throttle.withdrawn(attempt)
       refuseForNow(reply)
     } else if (answer.refused === 'password-change') {

@@ -20,8 +20,8 @@ export interface Receiver {
   control(): void
   /** The socket begins to close, on whichever side: what waits for it goes now or never. Comes before `closed`, or not at all. */
   closing(): void
-  /** The socket is gone; nothing else comes. */
-  closed(): void
+  /** The socket is gone, with this close code; nothing else comes. */
+  closed(code: number): void
 }
 
 /** One that tells when it closes. ws does so by itself too, when the client closes or breaks the protocol. */

@@ -4,6 +4,7 @@ import { messageOf } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Metrics } from '../../runtime/metrics.ts'
 import { CLOSE } from '../../schemas/wire.ts'
+import { createAccessLog } from '../access-log.ts'
 import { isRefusal, type Principal, type SessionProvider } from '../auth/provider.ts'
 import type { Tickets } from '../auth/tickets.ts'
 import { endWithProblem } from '../problem.ts'
@@ -27,6 +28,12 @@ const SLICE = 100
 /** Within this time at least the clients of a gateway that shuts down come back, in ms. */
 const MIN_SPREAD_MS = 1_000
 
+/** Limits that a socket is closed for, by the code. */
+const LIMITS: Readonly<Partial<Record<number, string>>> = {
+  [CLOSE.tooMuch]: 'messages',
+  [CLOSE.slow]: 'queue',
+}
+
 const SHUTTING_DOWN: UpgradeRefusal = { status: 503, detail: 'the gateway shuts down', retryAfterS: 1 }
 
 /** Settings of the sockets. */
@@ -37,6 +44,8 @@ export interface SocketSettings extends SessionLimits, SocketLimits {
   readonly closeTimeoutMs: number
   /** Whether clients that offer permessage-deflate get it. */
   readonly deflate: boolean
+  /** Whether each socket is a line in the log at the level info. */
+  readonly accessLog: boolean
 }
 
 interface SocketsDeps {
@@ -75,8 +84,13 @@ export const createSockets = (deps: SocketsDeps): Sockets => {
   let isClosing = false
   const emptied = Promise.withResolvers<void>()
   const acceptor = createAcceptor(deps)
+  const access = createAccessLog({ log, accessLog: settings.accessLog })
+
+  for (const code of Object.values(CLOSE)) metrics.closes.inc({ code: String(code) }, 0)
 
   const open = (socket: SessionSocket, principal: Principal, address: string): Receiver => {
+    const openedAt = deps.now()
+    access.note('socket opened', { principal, address })
     const session = createSession({
       principal,
       address,
@@ -93,6 +107,8 @@ export const createSockets = (deps: SocketsDeps): Sockets => {
         ...socket,
         close: code => {
           metrics.closes.inc({ code: String(code) })
+          const limit = LIMITS[code]
+          if (limit !== undefined) metrics.limited.inc({ limit })
           socket.close(code)
         },
       },
@@ -103,8 +119,9 @@ export const createSockets = (deps: SocketsDeps): Sockets => {
       message: (data, isBinary) => session.receive(isBinary ? undefined : data.toString('utf8')),
       control: session.receiveControl,
       closing: session.closed,
-      closed: () => {
+      closed: status => {
         session.closed()
+        access.note('socket closed', { principal, address, status, ms: deps.now() - openedAt })
         sessions.delete(session)
         metrics.sockets.set(sessions.size)
         if (isClosing && sessions.size === 0) emptied.resolve()
@@ -113,16 +130,17 @@ export const createSockets = (deps: SocketsDeps): Sockets => {
   }
 
   const upgrade = async (request: IncomingMessage, stream: Duplex, head: Buffer) => {
-    const turnAway = (refusal: UpgradeRefusal) => {
+    const address = addressOf(request.socket.remoteAddress, request)
+    const turnAway = (refusal: UpgradeRefusal, isQuiet = false) => {
+      access.note('socket refused', { principal: null, address, status: refusal.status }, isQuiet)
       metrics.upgradesRefused.inc({ status: String(refusal.status) })
       endWithProblem(stream, refusal.status, refusal.detail, refusal.retryAfterS)
     }
     const turnAwayBeyond = (beyond: Beyond) => {
       metrics.limited.inc({ limit: beyond.limit })
-      turnAway(beyond)
+      turnAway(beyond, true)
     }
     if (isClosing) return turnAway(SHUTTING_DOWN)
-    const address = addressOf(request.socket.remoteAddress, request)
     const place = gate.enter(countedOf(address))
     if (isBeyond(place)) return turnAwayBeyond(place)
     stream.once('close', place.leave)

@@ -25,3 +25,12 @@ it('has a dashboard whose panels each ask the provisioned source for something',
     expect([title, targets.every(({ expr }: { expr: string }) => expr.length > 0)]).toEqual([title, true])
   }
 })
+
+it('says in the documentation what each metric means', async () => {
+  const docs = filesEndingIn('.md')
+    .filter(({ path }) => path.startsWith('docs/'))
+    .map(({ text }) => text)
+    .join('\n')
+  const metrics = await createMetrics().registry.getMetricsAsJSON()
+  expect(metrics.map(({ name }) => name).filter(name => !docs.includes(name))).toEqual([])
+})

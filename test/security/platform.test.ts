@@ -13,12 +13,25 @@ describe('every answer', () => {
         'cache-control': 'no-store',
         'x-content-type-options': 'nosniff',
         'referrer-policy': 'no-referrer',
-        'strict-transport-security': 'max-age=31536000; includeSubDomains',
       })
       for (const directive of ['frame-ancestors', 'object-src', 'base-uri']) {
         expect(headers['content-security-policy']).toContain(`${directive} 'none'`)
       }
     }
+  })
+
+  it('55: tells browsers to stay with TLS where it is TLS: so says a proxy that is trusted, and nobody else', async () => {
+    const hsts = async (trustedProxies: readonly string[], headers: Record<string, string>) => {
+      const { app } = await createTestApp({ trustedProxies })
+      const answer = await app.inject({ url: '/live', remoteAddress: '10.0.0.1', headers })
+      return answer.headers['strict-transport-security']
+    }
+    const https = { 'x-forwarded-proto': 'https' }
+    expect(await hsts([], {})).toBeUndefined()
+    expect(await hsts([], https)).toBeUndefined()
+    expect(await hsts(['192.0.2.0/24'], https)).toBeUndefined()
+    expect(await hsts(['10.0.0.0/8'], { 'x-forwarded-proto': 'http' })).toBeUndefined()
+    expect(await hsts(['10.0.0.0/8'], https)).toBe('max-age=31536000; includeSubDomains')
   })
 
   it('56: is for no page of another origin, whatever it asks', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
+import type { Tokens } from '../../schemas/wire.ts'
 import { logIn, openForeignSocket, post, startTestGateway, threatRecord } from '../support/gateway.ts'
 import { services, unique, until } from '../support/services.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
@@ -10,7 +11,9 @@ const PASSWORD = 'an unlikely sentence, once'
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 
 /** Two gateways of one store, an administrator, and a user who is logged in. */
-const start = async (options: { redisUrl?: string; env?: Record<string, string> } = {}) => {
+const start = async (
+  options: { redisUrl?: string; env?: Record<string, string>; now?: () => number } = {},
+) => {
   const shared = { dataDir: tempDir(), prefix: unique('revoke'), ...options }
   const [one, two] = [await startTestGateway(shared), await startTestGateway(shared)]
   const admin = bearer((await logIn(one.url)).accessToken)
@@ -26,7 +29,7 @@ const start = async (options: { redisUrl?: string; env?: Record<string, string> 
   await post(one.url, '/auth/password', change)
   const enter = async () => {
     const response = await post(one.url, '/auth/login', { username: 'eve', password: PASSWORD })
-    const { accessToken } = (await response.json()) as { accessToken: string }
+    const { accessToken, refreshToken } = (await response.json()) as Tokens
     const sockets = [
       await openForeignSocket(one.url, { headers: bearer(accessToken) }),
       await openForeignSocket(two.url, { headers: bearer(accessToken) }),
@@ -36,7 +39,7 @@ const start = async (options: { redisUrl?: string; env?: Record<string, string> 
       await until(() => socket.messages.length === 1)
     }
     const me = async (url: string) => (await fetch(`${url}/auth/me`, { headers: bearer(accessToken) })).status
-    return { accessToken, sockets, me }
+    return { accessToken, refreshToken, sockets, me }
   }
   return { one, two, ask, user, enter, admin }
 }
@@ -66,6 +69,27 @@ describe('what is taken away', () => {
     expect((await ask(path.replace('ID', user.id), method, body(user.id))).ok).toBe(true)
     for (const url of [one.url, two.url]) expect(await me(url)).toBe(401)
     for (const socket of sockets) expect(await socket.closed).toBe(REVOKED)
+  })
+
+  it('36: is a login whose refresh token comes again: refused and closed on every gateway, and no other of its owner', async () => {
+    let ahead = 0
+    const { one, two, enter } = await start({ now: () => Date.now() + ahead })
+    const [stolen, other] = [await enter(), await enter()]
+    const refresh = () => post(two.url, '/auth/refresh', { refreshToken: stolen.refreshToken })
+    const next = (await (await refresh()).json()) as Tokens
+    // Beyond the seconds in which two tabs may show the same one.
+    ahead = 11_000
+    expect((await refresh()).status).toBe(401)
+    for (const socket of stolen.sockets) expect(await socket.closed).toBe(REVOKED)
+    const me = async (url: string, token: string) =>
+      (await fetch(`${url}/auth/me`, { headers: bearer(token) })).status
+    for (const url of [one.url, two.url]) {
+      expect([await stolen.me(url), await me(url, next.accessToken), await other.me(url)]).toEqual([
+        401, 401, 200,
+      ])
+    }
+    await one.relay.onBatch([threatRecord(1)])
+    for (const socket of other.sockets) await until(() => socket.messages.length === 2)
   })
 
   it('31: is a role: subscriptions end at once, and the socket stays', async () => {

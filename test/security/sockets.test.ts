@@ -241,10 +241,11 @@ describe('a socket', () => {
   })
 
   it('50: that sends too much is closed, and need not come back', async () => {
-    const { url, headers } = await start({ env: { GATEWAY_MESSAGES_PER_SECOND: '5' } })
+    const { url, headers, metrics } = await start({ env: { GATEWAY_MESSAGES_PER_SECOND: '5' } })
     const socket = await openForeignSocket(url, { headers })
     for (let i = 0; i < 20; i += 1) socket.send({ type: 'ping' })
     expect(await socket.closed).toBe(4501)
+    expect((await metrics.limited.get()).values).toEqual([{ labels: { limit: 'messages' }, value: 1 }])
   })
 
   it('51: that does not read loses what is not critical, is closed at its cap, and the others get everything', async () => {
@@ -279,7 +280,9 @@ describe('a socket', () => {
   it('52: whose client does not answer pings is closed', async () => {
     const { gateway, accessToken, metrics } = await start({ env: { GATEWAY_PING_MS: '500' } })
     await openDeafSocket(gateway.port, accessToken)
-    await until(async () => (await metrics.closes.get()).values.some(({ labels }) => labels.code === '4009'))
+    const isStale = async () =>
+      (await metrics.closes.get()).values.some(({ labels, value }) => labels.code === '4009' && value > 0)
+    await until(isStale)
   })
 
   it('53: is told to come back when the gateway shuts down', async () => {

@@ -85,6 +85,7 @@ export const createTestApp = async (
     trustedProxies: [],
     maxLagMs: 0,
     maxHeapBytes: 0,
+    accessLog: true,
     throttle: createMemoryThrottle({ limits: { ...SHARED_LIMITS, overall: 1_000 }, now }),
     tickets: createTickets({
       store: createMemoryTicketStore({ now }),
