@@ -1,5 +1,5 @@
-import { messageOf } from '../runtime/errors.ts'
 import type { Log } from '../runtime/log.ts'
+import { startRepeating } from './repeating.ts'
 import type { DecisionStore } from './store/decisions.ts'
 import type { HistoryStore } from './store/history.ts'
 
@@ -24,22 +24,23 @@ export const startHistoryRetention = (deps: HistoryRetentionDeps): { close(): Pr
   const { store, now } = deps
   const forget = async () => {
     const before = now() - deps.keptDays * DAY_MS
-    try {
-      while (isOpen && (await store.forgetHistory(before, BATCH)) > 0);
-      while (isOpen && (await store.forgetOldDecisions(before, BATCH, now())) > 0);
-    } catch (error) {
-      deps.log.warn({ problem: messageOf(error) }, 'old threats, alerts and decisions are forgotten later')
-    }
+    while (isOpen && (await store.forgetHistory(before, BATCH)) > 0);
+    while (isOpen && (await store.forgetOldDecisions(before, BATCH, now())) > 0);
   }
-  let running = forget()
-  const timer = setInterval(() => {
-    running = running.then(forget)
-  }, INTERVAL_MS)
+  const repeating = startRepeating({
+    work: forget,
+    intervalMs: INTERVAL_MS,
+    says: {
+      failing: 'old threats, alerts and decisions are forgotten later',
+      working: 'old threats, alerts and decisions are forgotten again',
+    },
+    log: deps.log,
+  })
+  repeating.run()
   return {
     close: async () => {
       isOpen = false
-      clearInterval(timer)
-      await running
+      await repeating.stop()
     },
   }
 }

@@ -3,8 +3,8 @@ import { isPoison, SentinelError, toSentinelError } from '../runtime/errors.ts'
 import type { Log } from '../runtime/log.ts'
 import type { Metrics } from '../runtime/metrics.ts'
 import type { Alert, Threat } from '../schemas/generated.ts'
-import { type Content, type Delivery, parseDelivery } from '../schemas/wire.ts'
-import type { Broadcaster } from './sockets/broadcaster.ts'
+import { type Content, writeData, writeDelivery } from '../schemas/wire.ts'
+import type { Broadcaster, Message } from './sockets/broadcaster.ts'
 import type { HistoryStore } from './store/history.ts'
 
 interface RelayDeps {
@@ -38,6 +38,8 @@ const WINDOW = 64
 interface Outgoing {
   readonly record: InputRecord
   readonly content: Content
+  /** What the content carries, as JSON: for the history, for the transport and for clients. */
+  readonly text: string
 }
 
 /** Makes a relay. */
@@ -52,49 +54,50 @@ export const createRelay = (deps: RelayDeps): Relay => {
     log.error({ topic, partition, offset, code: error.code, problem: error.message }, 'record is not shown')
   }
 
-  const decode = async ({ topic, partition, offset }: InputRecord, value: Buffer): Promise<Content> => {
+  const decode = async (record: InputRecord, value: Buffer): Promise<Outgoing> => {
+    const { topic, partition, offset } = record
     const content: Content =
       topic === topics.threats
         ? { type: 'threat', data: await deps.decodeThreat(value) }
         : { type: 'alert', data: await deps.decodeAlert(value) }
-    // The history is read by clients too. (JSON has no NaN, say.)
-    if (parseDelivery(JSON.stringify({ ...content, position: { partition, offset, previous: null } }))) {
-      return content
-    }
+    const text = writeData(content)
+    if (text !== undefined) return { record, content, text }
     throw new SentinelError('NS_MALFORMED', `${topic} ${partition} ${offset} does not fit the wire schema`)
   }
 
-  const send = (delivery: Delivery) =>
-    delivery.type === 'threat' ? broadcaster.broadcastThreat(delivery) : broadcaster.broadcastAlert(delivery)
+  const send = ({ delivery, ...message }: Message) =>
+    delivery.type === 'threat'
+      ? broadcaster.broadcastThreat({ ...message, delivery })
+      : broadcaster.broadcastAlert({ ...message, delivery })
 
   const keep = ({ topic, partition }: InputRecord, window: readonly Outgoing[]) =>
     deps.history.addHistory({
       channel: topic === topics.threats ? 'threats' : 'alerts',
       partition,
-      records: window.map(({ record, content }) => ({
+      records: window.map(({ record, content, text }) => ({
         offset: record.offset,
         stamp: record.timestamp,
         content,
+        text,
       })),
       now: deps.now(),
     })
 
   /** Sends records without waiting for each other: the transport keeps the order of the calls. */
   const relay = async (first: InputRecord, window: readonly Outgoing[]) => {
-    let { previous } = await keep(first, window)
-    const deliveries = window.map(({ record: { partition, offset }, content }): Delivery => {
+    let { epoch, previous } = await keep(first, window)
+    const messages = window.map(({ record: { partition, offset }, content, text }): Message => {
       const position = { partition, offset, previous }
       previous = offset
-      return { ...content, position }
+      return { epoch, delivery: { ...content, position }, text: writeDelivery(content.type, position, text) }
     })
-    const outcomes = await Promise.allSettled(deliveries.map(send))
+    const outcomes = await Promise.allSettled(messages.map(send))
     const failures: SentinelError[] = []
-    for (const [index, { record }] of window.entries()) {
-      const outcome = outcomes[index]
-      if (outcome?.status !== 'rejected') continue
+    for (const outcome of outcomes) {
+      if (outcome.status === 'fulfilled') continue
       const error = toSentinelError(outcome.reason)
-      if (error.outcome === 'retriable') failures.push(error)
-      else pass(record, error)
+      if (error.outcome !== 'retriable') throw error
+      failures.push(error)
     }
     const [failure] = failures
     if (failure !== undefined && isBroadcasting) {
@@ -113,7 +116,7 @@ export const createRelay = (deps: RelayDeps): Relay => {
       for (const record of records) {
         if (record.value === null) continue
         try {
-          outgoing.push({ record, content: await decode(record, record.value) })
+          outgoing.push(await decode(record, record.value))
         } catch (error) {
           pass(record, error)
         }

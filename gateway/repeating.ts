@@ -14,6 +14,8 @@ interface RepeatingDeps {
 export interface Repeating {
   /** Does it now, unless it is being done. */
   run(): void
+  /** Ends; resolves when it is not being done any more. */
+  stop(): Promise<void>
   /** Does it once more, and ends. */
   close(): Promise<void>
 }
@@ -39,11 +41,15 @@ export const startRepeating = ({ work, intervalMs, says, log }: RepeatingDeps): 
   }
 
   const timer = setInterval(run, intervalMs)
+  const stop = async () => {
+    clearInterval(timer)
+    await running
+  }
   return {
     run,
+    stop,
     close: async () => {
-      clearInterval(timer)
-      await running
+      await stop()
       run()
       await running
     },

@@ -305,6 +305,17 @@ export const parseDelivery = (text: string): Delivery | undefined => {
   }
 }
 
+/** Where a content is put that is only looked at. */
+const NOWHERE: Position = { partition: 0, offset: 0, previous: null }
+
+/** A threat or an alert as JSON; undefined when it does not fit the wire schema, as one does that has a number JSON has not. */
+export const writeData = (content: Content): string | undefined =>
+  delivery.safeParse({ ...content, position: NOWHERE }).success ? JSON.stringify(content.data) : undefined
+
+/** A delivery as JSON, made of the JSON of what it carries. */
+export const writeDelivery = (type: Delivery['type'], at: Position, data: string): string =>
+  `{"type":"${type}","position":${JSON.stringify(at)},"data":${data}}`
+
 /** Close codes of the gateway: 4000–4499 ask the client to reconnect, 4500–4999 tell it not to. */
 export const CLOSE = {
   goingAway: 4001,

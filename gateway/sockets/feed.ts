@@ -2,7 +2,9 @@ import { messageOf } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Metrics } from '../../runtime/metrics.ts'
 import type { Delivery, Lost, Place } from '../../schemas/wire.ts'
+import { startRepeating } from '../repeating.ts'
 import type { HistoryReads, HistoryState, KeptChannel } from '../store/history-reads.ts'
+import type { Message } from './broadcaster.ts'
 import { type FeedMessage, feedMessage, type Line, lineAt, remember, TAIL } from './line.ts'
 
 /** Channels that are kept. */
@@ -37,7 +39,7 @@ interface FeedDeps {
  */
 export interface Feed {
   /** Takes a message from the transport. */
-  receive(delivery: Delivery): void
+  receive(message: Message): void
   /** Looks for what is in the history and has not arrived since the last look. */
   look(): Promise<void>
   /** Where a channel stands. */
@@ -101,16 +103,24 @@ export const startFeed = async (deps: FeedDeps): Promise<Feed> => {
     return { epoch, positions }
   }
 
-  const accept = (channel: KeptChannel, line: Line, delivery: Delivery) => {
-    const message = feedMessage(delivery)
+  const accept = (channel: KeptChannel, line: Line, message: FeedMessage) => {
     remember(line, message, held)
     deps.deliver(channel, message)
   }
 
-  /** Begins where the history begins: what was delivered before does not lead there. */
-  const restart = (channel: KeptChannel, { epoch, partitions }: HistoryState, reason: Lost) => {
+  /**
+   * Begins where the history begins: what was delivered before does not lead there. `before` is what that was found out of:
+   * whoever finds it out second has nothing left to do.
+   */
+  const restart = (
+    channel: KeptChannel,
+    before: ChannelState,
+    { epoch, partitions }: HistoryState,
+    reason: Lost,
+  ) => {
+    if (states[channel] !== before) return
     const lines = partitions.map(({ partition, head, forgotten }) => {
-      const known = reason === 'too-old' ? states[channel].lines.get(partition) : undefined
+      const known = reason === 'too-old' ? before.lines.get(partition) : undefined
       const line = known !== undefined && known.last >= forgotten ? known : lineAt(partition, forgotten)
       line.target = Math.max(line.target, head)
       return line
@@ -134,8 +144,8 @@ export const startFeed = async (deps: FeedDeps): Promise<Feed> => {
         limit: PAGE,
       })
       if (states[channel] !== state) return
-      if (typeof page === 'string') return restart(channel, await history.historyState(channel), page)
-      for (const delivery of page) accept(channel, line, delivery)
+      if (typeof page === 'string') return restart(channel, state, await history.historyState(channel), page)
+      for (const delivery of page) accept(channel, line, feedMessage(delivery))
       // What lies in between is nowhere any more: it was erased.
       if (page.length < PAGE) line.last = Math.max(line.last, target)
     }
@@ -158,12 +168,14 @@ export const startFeed = async (deps: FeedDeps): Promise<Feed> => {
   const look = async () => {
     const fills: Promise<void>[] = []
     for (const channel of KEPT_CHANNELS) {
-      const state = await history.historyState(channel)
-      if (state.epoch !== states[channel].epoch) {
-        restart(channel, state, 'other-epoch')
+      const before = states[channel]
+      const { epoch, partitions } = await history.historyState(channel)
+      if (epoch !== before.epoch) {
+        restart(channel, before, { epoch, partitions }, 'other-epoch')
         continue
       }
-      for (const { partition, head } of state.partitions) {
+      if (states[channel] !== before) continue
+      for (const { partition, head } of partitions) {
         const line = lineOf(channel, partition)
         // What was there at the last look has had the time to arrive.
         line.target = Math.max(line.target, line.seen)
@@ -177,31 +189,33 @@ export const startFeed = async (deps: FeedDeps): Promise<Feed> => {
     await Promise.all(fills)
   }
 
-  let looking: Promise<void> | undefined
-  const timer = setInterval(() => {
-    looking ??= look()
-      .catch((error: unknown) => log.warn({ problem: messageOf(error) }, 'the history cannot be looked at'))
-      .finally(() => {
-        looking = undefined
-      })
-  }, deps.intervalMs)
+  const looking = startRepeating({
+    work: look,
+    intervalMs: deps.intervalMs,
+    says: { failing: 'the history cannot be looked at', working: 'the history is looked at again' },
+    log,
+  })
 
   return {
-    receive: delivery => {
+    receive: ({ epoch, delivery, text }) => {
       const channel = CHANNEL_OF[delivery.type]
+      // The topic was made anew, which the history knows, or this is from before.
+      if (epoch !== states[channel].epoch) return looking.run()
       const { partition, offset, previous } = delivery.position
       const line = lineOf(channel, partition)
       if (offset <= line.last) return
-      if (line.filling === undefined && (previous ?? -1) === line.last) return accept(channel, line, delivery)
+      if (line.filling === undefined && (previous ?? -1) === line.last) {
+        return accept(channel, line, feedMessage(delivery, text))
+      }
       if (line.filling === undefined) metrics.gaps.inc({ channel })
       line.target = Math.max(line.target, offset)
       fillLater(channel, line)
     },
     look,
     placeOf,
-    lastOf: (channel, partition) => lineOf(channel, partition).last,
+    lastOf: (channel, partition) => states[channel].lines.get(partition)?.last ?? -1,
     after: (channel, partition, offset, limit) => {
-      const { tail, tailFrom } = lineOf(channel, partition)
+      const { tail, tailFrom } = states[channel].lines.get(partition) ?? lineAt(partition, -1)
       if (offset < tailFrom) return undefined
       const first = tail.findIndex(({ delivery }) => delivery.position.offset > offset)
       return first === -1 ? [] : tail.slice(first, first + limit)
@@ -212,8 +226,7 @@ export const startFeed = async (deps: FeedDeps): Promise<Feed> => {
       while (line.last < offset && states[channel].lines.get(partition) === line) await fill(channel, line)
     },
     close: async () => {
-      clearInterval(timer)
-      await looking
+      await looking.stop()
       const lines = KEPT_CHANNELS.flatMap(channel => [...states[channel].lines.values()])
       await Promise.allSettled(lines.flatMap(({ filling }) => filling ?? []))
     },

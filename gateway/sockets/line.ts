@@ -13,13 +13,13 @@ export interface FeedMessage {
   readonly frame: () => Buffer
 }
 
-/** A message that is framed at most once. */
-export const feedMessage = (delivery: Delivery): FeedMessage => {
+/** A message that is framed at most once; `text` is its JSON, where it is there already. */
+export const feedMessage = (delivery: Delivery, text?: string): FeedMessage => {
   let frame: Buffer | undefined
   return {
     delivery,
     frame: () => {
-      frame ??= textFrame(JSON.stringify(delivery))
+      frame ??= textFrame(text ?? JSON.stringify(delivery))
       return frame
     },
   }

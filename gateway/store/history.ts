@@ -12,6 +12,8 @@ export interface HistoryRecord {
   /** The record's timestamp in Kafka; with the id, it tells a record from one of another topic of the same name. */
   readonly stamp: number
   readonly content: Content
+  /** What the content carries, as JSON, where it is written already. */
+  readonly text?: string
 }
 
 /** Records of one partition, in order, at least one. */
@@ -100,7 +102,7 @@ const areThere = async (
 }
 
 const rowOf = (key: PartitionKey, record: HistoryRecord, isLatest: boolean, now: number): SqlValue[] => {
-  const { offset, stamp, content } = record
+  const { offset, stamp, content, text = JSON.stringify(content.data) } = record
   const { id, entity, severity, score } = content.data
   const [time, status] =
     content.type === 'threat'
@@ -119,7 +121,7 @@ const rowOf = (key: PartitionKey, record: HistoryRecord, isLatest: boolean, now:
     score,
     status,
     isLatest ? 1 : 0,
-    JSON.stringify(content.data),
+    text,
   ]
 }
 
