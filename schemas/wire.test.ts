@@ -1,6 +1,17 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from '@jest/globals'
-import { CHANNELS, CLOSE, CLOSE_MEANING, clientMessage, SERVER_MESSAGES } from './wire.ts'
+import { alertAt, makeThreat, threatAt } from '../test/support/threats.ts'
+import {
+  CHANNELS,
+  CLOSE,
+  CLOSE_MEANING,
+  type Content,
+  clientMessage,
+  parseDelivery,
+  SERVER_MESSAGES,
+  writeData,
+  writeDelivery,
+} from './wire.ts'
 
 const text = readFileSync(new URL('../docs/sockets.md', import.meta.url), 'utf8')
 
@@ -27,5 +38,30 @@ describe('docs/sockets.md', () => {
           !text.includes(`"type":"${type}"`),
       ),
     ).toEqual([])
+  })
+})
+
+describe('a delivery', () => {
+  it('is written as JSON, and read again', () => {
+    for (const delivery of [threatAt(7), alertAt(3)]) {
+      const data = writeData(delivery)
+      expect(data).toBe(JSON.stringify(delivery.data))
+      const text = writeDelivery(delivery.type, delivery.position, data ?? '')
+      expect(parseDelivery(text)).toEqual(delivery)
+    }
+  })
+
+  it('is not written when it could not be read again', () => {
+    const wrong: Content[] = [
+      { type: 'threat', data: makeThreat({ id: '' }) },
+      { type: 'threat', data: makeThreat({ score: Number.NaN }) },
+      { type: 'threat', data: makeThreat({ modelScores: { forest: Number.POSITIVE_INFINITY } }) },
+    ]
+    for (const content of wrong) expect(writeData(content)).toBeUndefined()
+  })
+
+  it('may have fields that a newer release has added', () => {
+    const data = { ...makeThreat(), novel: 'field' }
+    expect(JSON.parse(writeData({ type: 'threat', data }) ?? '')).toEqual(data)
   })
 })

@@ -203,6 +203,32 @@ describe('access tokens', () => {
     )
   })
 
+  it('looks at a signature once, and at everything else each time', () => {
+    let looks = 0
+    let now = NOW
+    let isRetired = false
+    const verify = (token: string) => {
+      looks += 1
+      return KEY.verify(token)
+    }
+    const watched = createAccessTokens({
+      keys: { signer: () => KEY, verifier: () => (isRetired ? undefined : { ...KEY, verify }) },
+      maxLifetimeS: 900,
+      now: () => now,
+    })
+    const wrong = `${GOOD.slice(0, -86)}${'A'.repeat(86)}`
+    for (let i = 0; i < 3; i += 1) {
+      expect(watched.verify(GOOD)).toEqual(CLAIMS)
+      expect(watched.verify(wrong)).toEqual({ refused: 'signature' })
+    }
+    expect(looks).toBe(1 + 3)
+    now += 900_000
+    expect(watched.verify(GOOD)).toEqual({ refused: 'expired' })
+    now = NOW
+    isRetired = true
+    expect(watched.verify(GOOD)).toEqual({ refused: 'signature' })
+  })
+
   it('never throws, whatever it is given', () => {
     fc.assert(fc.property(fc.string({ unit: 'binary' }), text => isRefusal(tokens.verify(text))))
   })

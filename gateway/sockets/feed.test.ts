@@ -4,7 +4,7 @@ import { silentLog } from '../../runtime/log.ts'
 import { createMetrics } from '../../runtime/metrics.ts'
 import { makeEvent } from '../../test/support/events.ts'
 import { createMemoryHistory } from '../../test/support/history.ts'
-import { threatAt } from '../../test/support/threats.ts'
+import { asMessage, threatAt } from '../../test/support/threats.ts'
 import { until } from '../../test/support/until.ts'
 import { type Feed, startFeed } from './feed.ts'
 
@@ -128,6 +128,37 @@ describe('the feed', () => {
       { channel: 'alerts', reason: 'other-epoch', epoch: 'epoch-2', positions: [] },
     ])
     expect(offsets()).toEqual([0, 1])
+  })
+
+  it('takes nothing for what follows that is of a topic made anew, or of the one before', async () => {
+    const { feed, history, offsets, lost, publish } = await start({ kept: [0, 1] })
+    history.renew('epoch-2')
+    publish(0)
+    // By its place alone it would follow what was delivered of the old topic.
+    const next = history.add(threatAt(2))
+    feed.receive({ ...next, delivery: threatAt(2) })
+    expect(offsets()).toEqual([])
+    await until(() => offsets().length === 2)
+    feed.receive(asMessage(threatAt(9_000), 'epoch-1'))
+    publish(3)
+    expect(offsets()).toEqual([0, 2, 3])
+    expect(lost).toMatchObject([
+      { channel: 'threats', reason: 'other-epoch', epoch: 'epoch-2' },
+      { channel: 'alerts', reason: 'other-epoch', epoch: 'epoch-2' },
+    ])
+  })
+
+  it('begins anew once, also when a gap and a look find out at the same moment that it must', async () => {
+    const { feed, history, offsets, lost, publish } = await start({ kept: [0, 1] })
+    const late = asMessage(threatAt(5), 'epoch-1')
+    history.renew('epoch-2')
+    for (const offset of [0, 1, 2]) history.add(threatAt(offset))
+    feed.receive(late)
+    await Promise.all([feed.look(), feed.look()])
+    await until(() => offsets().length === 3)
+    publish(3)
+    expect(offsets()).toEqual([0, 1, 2, 3])
+    expect(lost.filter(each => (each as { channel: string }).channel === 'threats')).toHaveLength(1)
   })
 
   it('says what it cannot fill any more', async () => {

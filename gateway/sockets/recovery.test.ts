@@ -3,10 +3,11 @@ import fc from 'fast-check'
 import { SentinelError } from '../../runtime/errors.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { createMetrics } from '../../runtime/metrics.ts'
-import type { Delivery, Lost, Place, Resume } from '../../schemas/wire.ts'
+import type { Lost, Place, Resume } from '../../schemas/wire.ts'
 import { createMemoryHistory } from '../../test/support/history.ts'
 import { threatAt } from '../../test/support/threats.ts'
 import { until } from '../../test/support/until.ts'
+import type { Message } from './broadcaster.ts'
 import { type Feed, startFeed } from './feed.ts'
 import type { FeedMessage } from './line.ts'
 import { createRecovery, type Returning } from './recovery.ts'
@@ -48,9 +49,11 @@ const createClient = ({ feed, live, recovery }: Awaited<ReturnType<typeof start>
   let turn = Symbol('none')
   let leave = () => undefined as unknown
   let isFull = false
+  let fullAfter = Number.NaN
   let epoch: string | undefined
   const take = ({ delivery: { position } }: FeedMessage) => {
     seen.push(`${position.partition}/${position.offset}`)
+    if (seen.length === fullAfter) isFull = true
     positions.set(position.partition, position.offset)
   }
   const begin = (place: Place) => {
@@ -95,6 +98,9 @@ const createClient = ({ feed, live, recovery }: Awaited<ReturnType<typeof start>
     },
     setFull: (full: boolean) => {
       isFull = full
+    },
+    setFullAfter: (messages: number) => {
+      fullAfter = messages
     },
   }
 }
@@ -154,7 +160,7 @@ describe('recovery', () => {
           const clients = Array.from({ length: CLIENTS }, () => createClient(gateway))
           const published: string[] = []
           const work: Promise<unknown>[] = []
-          const late: Delivery[] = []
+          const late: Message[] = []
           // Offsets have holes, and with a small memory much of it comes from the history.
           const next = [0, 5]
           for (const client of clients) await client.connect()
@@ -200,12 +206,17 @@ describe('recovery', () => {
 
   it('is live from the very moment at which nothing is missing', async () => {
     for (let turns = 0; turns < 60; turns += 1) {
-      const gateway = await start()
+      let gate = Promise.resolve()
+      const gateway = await start(() => gate)
       const client = createClient(gateway)
       await client.connect()
       client.disconnect()
       gateway.feed.receive(gateway.history.add(threatAt(0)))
+      const { promise, resolve } = Promise.withResolvers<void>()
+      gate = promise
       const recovered = client.connect()
+      await settle()
+      resolve()
       // What the feed fills from the history comes between any two steps of a recovery.
       for (let turn = 0; turn < turns; turn += 1) await Promise.resolve()
       gateway.feed.receive(gateway.history.add(threatAt(1)))
@@ -229,6 +240,64 @@ describe('recovery', () => {
     expect(client.seen.slice(-2)).toEqual(['0/690', '0/691'])
     const { values } = await gateway.metrics.recovered.get()
     expect(values).toMatchObject([{ labels: { channel: 'threats' }, value: 690 }])
+  })
+
+  it('reads once for all who come back at the same moment, in pages that those of different places share', async () => {
+    let reads = 0
+    const gateway = await start(async () => {
+      reads += 0.5
+    }, 0)
+    for (let offset = 0; offset < 350; offset += 1)
+      gateway.feed.receive(gateway.history.add(threatAt(offset)))
+    const clients = Array.from({ length: 20 }, () => createClient(gateway))
+    const before = reads
+    await Promise.all(
+      clients.map((client, index) =>
+        client.connect({ epoch: 'epoch-1', positions: [{ partition: 0, offset: index % 2 }] }),
+      ),
+    )
+    for (const [index, { seen }] of clients.entries()) {
+      const from = 1 + (index % 2)
+      expect(seen).toEqual(Array.from({ length: 350 - from }, (_, i) => `0/${from + i}`))
+    }
+    // Where the channel stands, a first page for each place, and three that all share.
+    expect(reads - before).toBe(6)
+  })
+
+  it('looks at no partition but those that are there, whatever a client names', async () => {
+    const gateway = await start()
+    gateway.feed.receive(gateway.history.add(threatAt(0)))
+    const reached: number[] = []
+    const recovery = createRecovery({
+      ...gateway,
+      feed: {
+        ...gateway.feed,
+        reach: async (channel, partition, offset) => {
+          reached.push(partition)
+          await gateway.feed.reach(channel, partition, offset)
+        },
+      },
+      log: silentLog(),
+    })
+    const client = createClient({ ...gateway, recovery })
+    const positions = Array.from({ length: 50 }, (_, partition) => ({ partition, offset: -1 }))
+    await client.connect({ positions })
+    expect(client.seen).toEqual(['0/0'])
+    expect(reached).toEqual([0])
+  })
+
+  it('goes on where it was when a client that fell behind has read', async () => {
+    const gateway = await start(undefined, 0)
+    for (let offset = 0; offset < 250; offset += 1)
+      gateway.feed.receive(gateway.history.add(threatAt(offset)))
+    const client = createClient(gateway)
+    client.setFullAfter(120)
+    const recovered = client.connect({ positions: [{ partition: 0, offset: 9 }] })
+    await until(() => client.seen.length === 120)
+    gateway.feed.receive(gateway.history.add(threatAt(250)))
+    client.setFull(false)
+    await recovered
+    expect(client.seen).toEqual(Array.from({ length: 241 }, (_, i) => `0/${10 + i}`))
   })
 
   it('sends nothing to a client that is behind, or that has left', async () => {

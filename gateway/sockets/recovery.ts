@@ -6,12 +6,10 @@ import { createTurns } from '../../runtime/turns.ts'
 import type { Lost, Place, Resume } from '../../schemas/wire.ts'
 import type { HistoryReads, KeptChannel } from '../store/history-reads.ts'
 import type { Feed } from './feed.ts'
-import { type FeedMessage, feedMessage } from './line.ts'
+import type { FeedMessage } from './line.ts'
+import { createPages, type Page } from './pages.ts'
 
-/** Messages that are read at a time for one client. */
-const PAGE = 100
-
-/** Pages that are read from the store at the same time, for all clients of a gateway. */
+/** Reads of the store at the same time, for all clients of a gateway. */
 const MAX_READS = 8
 
 /** How long a client that is behind, or a store that is away, is waited for until the next look, in ms. */
@@ -59,11 +57,12 @@ export interface Recovery {
 
 /** Makes the recovery of a gateway. */
 export const createRecovery = ({ feed, history, log, metrics }: RecoveryDeps): Recovery => {
-  const reads = createTurns(MAX_READS)
+  const pages = createPages({ feed, history, turns: createTurns(MAX_READS) })
+  let coming = 0
 
   /** Why a client cannot go on where it was, if so; and where each partition is read from otherwise. */
   const judge = async (channel: KeptChannel, { epoch, positions }: Resume): Promise<Lost | Start> => {
-    const state = await reads.take(() => history.historyState(channel))
+    const state = await pages.stateOf(channel)
     const seen = new Map(positions.map(({ partition, offset }) => [partition, offset]))
     const from = new Map(state.partitions.map(({ partition }) => [partition, seen.get(partition) ?? -1]))
     const heads = new Map(state.partitions.map(({ partition, head }) => [partition, head]))
@@ -72,21 +71,21 @@ export const createRecovery = ({ feed, history, log, metrics }: RecoveryDeps): R
     if (state.partitions.some(({ partition, forgotten }) => (from.get(partition) ?? -1) < forgotten))
       return 'too-old'
     // This gateway may be behind the one where the client was.
-    for (const [partition, offset] of seen) await feed.reach(channel, partition, offset)
+    for (const { partition } of state.partitions) {
+      await feed.reach(channel, partition, seen.get(partition) ?? -1)
+    }
     return feed.placeOf(channel).epoch === state.epoch ? { epoch: state.epoch, from } : 'other-epoch'
   }
 
-  /** What lies behind an offset, up to where the feed stands. */
-  const pageOf = async (channel: KeptChannel, epoch: string, partition: number, after: number) => {
-    const last = feed.lastOf(channel, partition)
-    const held = feed.after(channel, partition, after, PAGE)
-    if (held !== undefined) return { messages: held, end: held.length < PAGE ? last : undefined }
-    const page = await reads.take(() =>
-      history.readHistory({ channel, epoch, partition, after, limit: PAGE }),
-    )
-    if (typeof page === 'string') return page
-    const messages = page.filter(({ position }) => position.offset <= last).map(feedMessage)
-    return { messages, end: messages.length < PAGE ? last : undefined }
+  /** Sends as much of a page as there is room for; nothing of it is held while the client is waited for. */
+  const sendPage = ({ messages, end = -1 }: Page, client: Returning) => {
+    let offset = -1
+    for (const [sent, message] of messages.entries()) {
+      if (!client.isWaiting() || !client.hasRoom()) return { sent, offset }
+      client.send(message)
+      offset = message.delivery.position.offset
+    }
+    return { sent: messages.length, offset: Math.max(offset, end) }
   }
 
   const room = async (client: Returning) => {
@@ -103,25 +102,22 @@ export const createRecovery = ({ feed, history, log, metrics }: RecoveryDeps): R
     client: Returning,
   ): Promise<Outcome> => {
     for (;;) {
+      await room(client)
+      if (!client.isWaiting()) return 'left'
       const { epoch: present, positions } = feed.placeOf(channel)
       if (present !== epoch) return 'other-epoch'
       const behind = positions.filter(({ partition, offset }) => (from.get(partition) ?? -1) < offset)
       if (behind.length === 0) {
-        if (!client.isWaiting()) return 'left'
         client.goLive()
         return 'complete'
       }
       for (const { partition } of behind) {
-        const page = await pageOf(channel, epoch, partition, from.get(partition) ?? -1)
+        const after = from.get(partition) ?? -1
+        const page = await pages.page({ channel, epoch, partition, after })
         if (typeof page === 'string') return page
-        for (const message of page.messages) {
-          if (!client.hasRoom()) await room(client)
-          if (!client.isWaiting()) return 'left'
-          client.send(message)
-          from.set(partition, message.delivery.position.offset)
-          metrics.recovered.inc({ channel })
-        }
-        if (page.end !== undefined) from.set(partition, Math.max(from.get(partition) ?? -1, page.end))
+        const end = sendPage(page, client)
+        metrics.recovered.inc({ channel }, end.sent)
+        from.set(partition, Math.max(after, end.offset))
       }
     }
   }
@@ -141,6 +137,7 @@ export const createRecovery = ({ feed, history, log, metrics }: RecoveryDeps): R
 
   return {
     recover: async (channel, resume, client) => {
+      coming += 1
       const end = metrics.recoverySeconds.startTimer({ channel })
       const start = await patiently(client, () => judge(channel, resume))
       let outcome: Outcome
@@ -152,6 +149,8 @@ export const createRecovery = ({ feed, history, log, metrics }: RecoveryDeps): R
         if (client.isWaiting()) client.begin({ epoch: start.epoch, positions })
         outcome = await patiently(client, () => replay(channel, start, client))
       }
+      coming -= 1
+      if (coming === 0) pages.clear()
       metrics.recoveries.inc({ channel, outcome })
       if (outcome === 'left') return
       if (outcome !== 'complete') {

@@ -14,7 +14,7 @@ import {
 import { services, unique, until } from '../support/services.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
 import { tempDir } from '../support/temp.ts'
-import { makeThreat } from '../support/threats.ts'
+import { asMessage, makeThreat, threatAt } from '../support/threats.ts'
 
 const subscribe = async (url: string, accessToken?: string) => {
   const token = accessToken ?? (await logIn(url)).accessToken
@@ -49,7 +49,7 @@ describe('the Redis broadcaster', () => {
   it('drops and counts what does not fit the wire schema, whoever published it', async () => {
     const { broadcaster, redis, metrics, prefix } = await create()
     const received: unknown[] = []
-    await broadcaster.subscribe(delivery => received.push(delivery))
+    await broadcaster.subscribe(({ delivery }) => received.push(delivery))
     const good = { type: 'threat', position: { partition: 0, offset: 1, previous: null }, data: makeThreat() }
     const bad = [
       'no json',
@@ -60,12 +60,13 @@ describe('the Redis broadcaster', () => {
       JSON.stringify({ ...good, data: { ...makeThreat(), severity: 'apocalyptic' } }),
       JSON.stringify({ ...good, extra: true }),
     ]
-    for (const payload of [...bad, JSON.stringify(good)])
-      await redis.publish(`${prefix}gateway:threats`, payload)
+    // A whole post is not lost for one of its messages.
+    const lines = [...bad, JSON.stringify(good)].map(text => `epoch ${text}`)
+    await redis.publish(`${prefix}gateway:threats`, [JSON.stringify(good), ...lines].join('\n'))
     await until(() => received.length > 0)
     expect(received).toEqual([good])
     const { values } = await metrics.malformedBroadcasts.get()
-    expect(values[0]?.value).toBe(bad.length)
+    expect(values[0]?.value).toBe(bad.length + 1)
   })
 
   it('does not take a message for delivered that its own subscription has missed', async () => {
@@ -74,12 +75,7 @@ describe('the Redis broadcaster', () => {
     const { broadcaster } = await create(unique('lost'), proxy.url, 300)
     await broadcaster.subscribe(() => undefined)
     proxy.muteLatest()
-    const delivery = {
-      type: 'threat',
-      position: { partition: 0, offset: 1, previous: null },
-      data: makeThreat(),
-    } as const
-    await expect(broadcaster.broadcastThreat(delivery)).rejects.toMatchObject({ outcome: 'retriable' })
+    await expect(broadcaster.broadcastThreat(asMessage(threatAt(1)))).rejects.toMatchObject({ outcome: 'retriable' })
   })
 })
 

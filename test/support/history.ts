@@ -1,5 +1,7 @@
+import type { Message } from '../../gateway/sockets/broadcaster.ts'
 import type { HistoryReads, KeptChannel } from '../../gateway/store/history-reads.ts'
 import type { Delivery } from '../../schemas/wire.ts'
+import { asMessage } from './threats.ts'
 
 /** What a partition of a {@link createMemoryHistory} holds. */
 interface Partition {
@@ -46,7 +48,7 @@ export const createMemoryHistory = (gate: () => Promise<unknown> = async () => u
   return {
     ...reads,
     /** Adds a delivery behind those of its partition, with its `previous`. */
-    add: (delivery: Delivery): Delivery => {
+    add: (delivery: Delivery): Message => {
       const partitions = partitionsOf(delivery.type === 'threat' ? 'threats' : 'alerts')
       const { partition, offset } = delivery.position
       const known = partitions.get(partition)
@@ -55,7 +57,7 @@ export const createMemoryHistory = (gate: () => Promise<unknown> = async () => u
       const added = { ...delivery, position: { partition, offset, previous: known?.head ?? null } }
       line.deliveries.push(added)
       line.head = offset
-      return added
+      return asMessage(added, epoch)
     },
     /** Forgets the deliveries of a partition of `threats` up to an offset. */
     forget: (partition: number, offset: number) => {

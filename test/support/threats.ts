@@ -1,3 +1,4 @@
+import type { Message } from '../../gateway/sockets/broadcaster.ts'
 import type { Alert, Threat } from '../../schemas/generated.ts'
 import type { Delivery } from '../../schemas/wire.ts'
 import { makeEvent } from './events.ts'
@@ -69,4 +70,11 @@ export const alertAt = (offset: number): Extract<Delivery, { type: 'alert' }> =>
   type: 'alert',
   position: { partition: 0, offset, previous: null },
   data: makeAlert(),
+})
+
+/** A delivery as gateways hand it to each other. */
+export const asMessage = <D extends Delivery>(delivery: D, epoch = 'epoch-1'): Message<D> => ({
+  epoch,
+  delivery,
+  text: JSON.stringify(delivery),
 })
