@@ -26,10 +26,8 @@ export const startDelivery = ({ store, hub, log, metrics, now }: DeliveryDeps): 
     deliver: (channel, { delivery, frame }) => {
       const { data, position } = delivery
       const origin = { channel, severity: data.severity, ...position }
-      const began = performance.now()
       const count = hub.deliver(channel, { frame, data, origin })
       if (count === 0) return
-      metrics.fanoutSeconds.observe({ channel }, (performance.now() - began) / 1000)
       metrics.delivered.inc({ channel }, count)
       if (delivery.type === 'threat') {
         const seconds = (now() - delivery.data.event.origin.timestamp) / 1000

@@ -191,7 +191,11 @@ const start = async (parts: Parts): Promise<Gateway> => {
   const { store } = identity
   const shared = await openRedisParts(parts, kept)
   const { redis, tickets, broadcaster } = shared
-  const hub = createHub()
+  const flusher = createFlusher({
+    onDropped: ({ channel, severity }) => metrics.dropped.inc({ channel, severity }),
+    onRound: ms => metrics.fanoutSeconds.observe(ms / 1000),
+  })
+  const hub = createHub(flusher.gather)
   const notices = createNotices(hub)
   const feed = await startDelivery({ store, hub, log, metrics, now })
   closer.add(() => feed.close())
@@ -218,9 +222,7 @@ const start = async (parts: Parts): Promise<Gateway> => {
     hub,
     triage,
     notices,
-    flusher: createFlusher({
-      onDropped: ({ channel, severity }) => metrics.dropped.inc({ channel, severity }),
-    }),
+    flusher,
     feed,
     recovery: createRecovery({ feed, history: store, log, metrics }),
     settings: { ...settings, closeTimeoutMs: CLOSE_TIMEOUT_MS },

@@ -311,8 +311,7 @@ export const createMetrics = (options: { readonly defaults?: boolean } = {}) => 
     }),
     fanoutSeconds: new Histogram({
       name: 'netsentinel_gateway_fanout_seconds',
-      help: 'Time that it took to ask the filters and hand one message to every WebSocket that gets it, by channel.',
-      labelNames: ['channel'] as const,
+      help: 'Time that a round took, in which all that was gathered for WebSockets was handed to them and written.',
       buckets: FANOUT_SECONDS,
       registers,
     }),

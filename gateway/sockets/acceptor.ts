@@ -78,6 +78,14 @@ export const createAcceptor = ({ flusher, settings, log }: AcceptorDeps): Accept
   /** Queues what it is given compressed. */
   const deflating = (outbox: Outbox): Outbox => ({
     add: (frame, origin) => outbox.add(deflated(frame), origin),
+    addAll: ({ frames, origins }) => {
+      const made = frames.map(deflated)
+      return outbox.addAll({
+        frames: made,
+        origins,
+        bytes: made.reduce((sum, { length }) => sum + length, 0),
+      })
+    },
     get bytes() {
       return outbox.bytes
     },

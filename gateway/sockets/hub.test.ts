@@ -1,14 +1,14 @@
 import { describe, expect, it } from '@jest/globals'
 import { makeThreat } from '../../test/support/threats.ts'
 import { compileFilter } from './filter.ts'
-import { createHub } from './hub.ts'
+import { type Batch, createHub, type Gather } from './hub.ts'
 
-const create = () => {
-  const hub = createHub()
+const create = (gather?: Gather) => {
+  const hub = createHub(gather)
   const received: string[] = []
   const subscriber = (name: string) => ({
-    send: (frame: Buffer) => {
-      received.push(`${name} ${frame}`)
+    send: ({ frames }: Batch) => {
+      for (const frame of frames) received.push(`${name} ${frame}`)
     },
   })
   return { hub, received, subscriber }
@@ -63,5 +63,57 @@ describe('the hub', () => {
     hub.deliver('threats', { frame: () => Buffer.from('x'), data: makeThreat() })
     expect(received).toEqual(['b x'])
     expect(hub.countOf('threats')).toBe(1)
+  })
+
+  describe('that waits for the next round', () => {
+    const createRounds = () => {
+      const works: (() => void)[] = []
+      const made = create(work => works.push(work))
+      const say = (text: string) =>
+        made.hub.deliver('threats', { frame: () => Buffer.from(text), data: makeThreat() })
+      return {
+        ...made,
+        say,
+        round: () => {
+          for (const work of works.splice(0)) work()
+        },
+      }
+    }
+
+    it('goes to each subscriber once for all messages', () => {
+      const { hub, say, round } = createRounds()
+      const batches: Batch[] = []
+      hub.subscribe('threats', { send: batch => batches.push(batch) })
+      say('one')
+      say('two')
+      expect(batches).toEqual([])
+      round()
+      round()
+      expect(batches.map(({ frames, bytes }) => [frames.join(), bytes])).toEqual([['one,two', 6]])
+    })
+
+    it('gives who comes nothing from before, who goes all of it, and nobody anything twice', () => {
+      const { hub, received, subscriber, say, round } = createRounds()
+      const [a, b, c] = [subscriber('a'), subscriber('b'), subscriber('c')]
+      hub.subscribe('threats', a)
+      say('1')
+      hub.subscribe('threats', b)
+      say('2')
+      hub.unsubscribe('threats', a)
+      say('3')
+      hub.subscribe('threats', b, compileFilter({ score: 0 }))
+      say('4')
+      hub.subscribe('threats', c)
+      round()
+      round()
+      expect(received).toEqual(['a 1', 'a 2', 'b 2', 'b 3', 'b 4'])
+    })
+
+    it('does not wait when there is much', () => {
+      const { hub, received, subscriber, say } = createRounds()
+      hub.subscribe('threats', subscriber('a'))
+      for (let i = 0; i < 65; i += 1) say('x'.repeat(1_024))
+      expect(received).toHaveLength(64)
+    })
   })
 })

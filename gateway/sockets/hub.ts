@@ -2,14 +2,23 @@ import { CHANNELS, type Channel } from '../../schemas/wire.ts'
 import type { Origin } from './dropped.ts'
 import { EVERYTHING, type Filter, type Filtered } from './filter.ts'
 
+/** Messages that are framed already, in order, and shared by all who get them: nothing of it may be changed. */
+export interface Batch {
+  readonly frames: readonly Buffer[]
+  /** Where each comes from, where it may be left out for those who are behind. */
+  readonly origins: readonly (Origin | undefined)[]
+  /** Of all frames. */
+  readonly bytes: number
+}
+
 /** Somebody who wants what a channel carries. */
 export interface Subscriber {
-  /**
-   * Takes a message that is framed already, and shared with others: it must not be changed. One with an origin may be left
-   * out when the subscriber is behind. Never throws.
-   */
-  send(frame: Buffer, origin?: Origin): void
+  /** Takes messages. Never throws. */
+  send(batch: Batch): void
 }
+
+/** Has something done before the next round of writes. */
+export type Gather = (work: () => void) => void
 
 /** A message on its way to subscribers. */
 export interface Shared {
@@ -29,24 +38,55 @@ export interface Hub {
   isSubscribed(channel: Channel, subscriber: Subscriber): boolean
   /** Forgets somebody on every channel. */
   leave(subscriber: Subscriber): void
-  /** Hands a message to each subscriber of a channel whose filter it passes; returns how many there were. */
+  /** Hands a message to each subscriber of a channel whose filter it passes, in the next round; returns how many there are. */
   deliver(channel: Channel, message: Shared): number
   countOf(channel: Channel): number
 }
 
-/** Subscribers whose filters are equal: it is asked once for all of them. */
-interface Group {
+/** Bytes of a group that are handed over without waiting for the next round. */
+const MOST_GATHERED = 65_536
+
+/** Subscribers whose filters are equal: it is asked once for all of them, and all get the same messages. */
+class Group {
   readonly filter: Filter
-  readonly subscribers: Set<Subscriber>
+  readonly subscribers = new Set<Subscriber>()
+  readonly #gather: Gather
+  #frames: Buffer[] = []
+  #origins: (Origin | undefined)[] = []
+  #bytes = 0
+
+  constructor(filter: Filter, gather: Gather) {
+    this.filter = filter
+    this.#gather = gather
+  }
+
+  add(frame: Buffer, origin: Origin | undefined): void {
+    this.#frames.push(frame)
+    this.#origins.push(origin)
+    this.#bytes += frame.length
+    if (this.#frames.length === 1) this.#gather(() => this.settle())
+    if (this.#bytes >= MOST_GATHERED) this.settle()
+  }
+
+  /** Hands over what was gathered. Each subscriber is gone to once for all of it: to go there is most of what it costs. */
+  settle(): void {
+    if (this.#frames.length === 0) return
+    const batch = { frames: this.#frames, origins: this.#origins, bytes: this.#bytes }
+    this.#frames = []
+    this.#origins = []
+    this.#bytes = 0
+    for (const subscriber of this.subscribers) subscriber.send(batch)
+  }
 }
 
-/** The subscribers of one channel. */
-const createTopic = () => {
+/** The subscribers of one channel. Who comes gets nothing from before, who goes gets all of it: so what was gathered is handed over first. */
+const createTopic = (gather: Gather) => {
   const groups = new Map<string, Group>()
   const groupOf = new Map<Subscriber, Group>()
   const remove = (subscriber: Subscriber) => {
     const group = groupOf.get(subscriber)
     if (group === undefined) return
+    group.settle()
     groupOf.delete(subscriber)
     group.subscribers.delete(subscriber)
     if (group.subscribers.size === 0) groups.delete(group.filter.key)
@@ -57,7 +97,8 @@ const createTopic = () => {
     remove,
     add: (subscriber: Subscriber, filter: Filter) => {
       remove(subscriber)
-      const group = groups.get(filter.key) ?? { filter, subscribers: new Set() }
+      const group = groups.get(filter.key) ?? new Group(filter, gather)
+      group.settle()
       groups.set(filter.key, group)
       group.subscribers.add(subscriber)
       groupOf.set(subscriber, group)
@@ -65,9 +106,9 @@ const createTopic = () => {
   }
 }
 
-/** Makes an empty hub. */
-export const createHub = (): Hub => {
-  const topics = Object.fromEntries(CHANNELS.map(channel => [channel, createTopic()])) as Readonly<
+/** Makes an empty hub. What it is given waits for the next round that `gather` tells of; for none when that is not given. */
+export const createHub = (gather: Gather = work => work()): Hub => {
+  const topics = Object.fromEntries(CHANNELS.map(channel => [channel, createTopic(gather)])) as Readonly<
     Record<Channel, ReturnType<typeof createTopic>>
   >
   return {
@@ -80,11 +121,11 @@ export const createHub = (): Hub => {
     deliver: (channel, { frame: make, data, origin }) => {
       let frame: Buffer | undefined
       let count = 0
-      for (const { filter, subscribers } of topics[channel].groups.values()) {
-        if (data !== undefined && !filter.matches(data)) continue
+      for (const group of topics[channel].groups.values()) {
+        if (data !== undefined && !group.filter.matches(data)) continue
         frame ??= make()
-        for (const subscriber of subscribers) subscriber.send(frame, origin)
-        count += subscribers.size
+        count += group.subscribers.size
+        group.add(frame, origin)
       }
       return count
     },

@@ -2,6 +2,7 @@ import type { Writable } from 'node:stream'
 import type { Severity } from '../../schemas/generated.ts'
 import { createDropped, type Dropped, type Origin } from './dropped.ts'
 import { textFrame } from './frame.ts'
+import type { Batch, Gather } from './hub.ts'
 
 /** Where an outbox writes: a socket, or a stream in tests. */
 export type Sink = Pick<Writable, 'write' | 'writableLength' | 'writableNeedDrain' | 'destroyed' | 'once'>
@@ -17,6 +18,8 @@ export interface Outbox {
    * said at the end of the next write.
    */
   add(frame: Buffer, origin?: Origin): boolean
+  /** Queues frames, as `add` does each of them. */
+  addAll(batch: Batch): boolean
   /** Bytes that wait here and in the socket. */
   readonly bytes: number
   /** Writes what waits, unless the socket is behind; drops the rest, and takes nothing more. */
@@ -32,6 +35,8 @@ const SHARES: readonly (readonly [Severity, number])[] = [
   ['medium', 0.65],
   ['high', 0.8],
 ]
+/** Up to here nothing is left out. */
+const LEAST_SHARE = Math.min(...SHARES.map(([, share]) => share))
 const SHARE_OF: Readonly<Partial<Record<Severity, number>>> = Object.fromEntries(SHARES)
 
 /** After writing to all sockets, a flusher rests for this many times as long as it took; a frame never waits longer for it. */
@@ -47,6 +52,8 @@ const soon: Schedule = (run, afterMs) => (afterMs < 1 ? setImmediate(run) : setT
 export interface Flusher {
   /** Makes the outbox of a socket. */
   open(sink: Sink, maxBytes: number): Outbox
+  /** Does something at the beginning of the next round. */
+  readonly gather: Gather
 }
 
 /** Joins frames; sockets that wait for the same frames get the same buffer. */
@@ -114,9 +121,16 @@ class SocketOutbox implements Outbox {
     }
     this.#waiting.push(frame)
     this.#origins.push(origin)
-    this.#waitingBytes += frame.length
-    if (this.#waitingBytes >= FULL_WRITE_BYTES) this.flush()
-    else this.#shared.mark(this)
+    this.#added(frame.length)
+    return true
+  }
+
+  addAll({ frames, origins, bytes }: Batch): boolean {
+    const isSure = this.#isOpen && this.bytes + bytes <= this.#maxBytes * LEAST_SHARE
+    if (!isSure) return frames.every((frame, index) => this.add(frame, origins[index]))
+    this.#waiting.push(...frames)
+    this.#origins.push(...origins)
+    this.#added(bytes)
     return true
   }
 
@@ -148,6 +162,12 @@ class SocketOutbox implements Outbox {
     this.#dropped = undefined
     this.#empty()
     this.#sink.write(this.#shared.join(frames))
+  }
+
+  #added(bytes: number): void {
+    this.#waitingBytes += bytes
+    if (this.#waitingBytes >= FULL_WRITE_BYTES) this.flush()
+    else this.#shared.mark(this)
   }
 
   #fits({ length }: Buffer, share: number): boolean {
@@ -198,6 +218,8 @@ interface FlusherOptions {
   readonly now?: () => number
   /** Called for each frame that is left out. */
   readonly onDropped?: (origin: Origin) => void
+  /** Called after each round of writes, with how long it took, in ms. */
+  readonly onRound?: (ms: number) => void
 }
 
 /**
@@ -211,28 +233,46 @@ export const createFlusher = ({
   schedule = soon,
   now = () => performance.now(),
   onDropped,
+  onRound,
 }: FlusherOptions = {}): Flusher => {
   const joiner = createJoiner()
+  let gathered: (() => void)[] = []
   let dirty = new Set<SocketOutbox>()
+  let isScheduled = false
   let restsUntil = 0
 
   const flushAll = () => {
+    const started = now()
+    const works = gathered
+    gathered = []
+    for (const work of works) work()
     const outboxes = dirty
     dirty = new Set()
-    const started = now()
+    isScheduled = false
     for (const outbox of outboxes) outbox.flush()
     joiner.forget()
-    const ended = now()
-    restsUntil = ended + Math.min((ended - started) * REST, MAX_REST_MS)
+    const tookMs = now() - started
+    restsUntil = started + tookMs + Math.min(tookMs * REST, MAX_REST_MS)
+    onRound?.(tookMs)
+  }
+  const wake = () => {
+    if (!isScheduled) schedule(flushAll, restsUntil - now())
+    isScheduled = true
   }
   const shared: Shared = {
     join: joiner.join,
     mark: outbox => {
-      if (dirty.size === 0) schedule(flushAll, restsUntil - now())
       dirty.add(outbox)
+      wake()
     },
     unmark: outbox => dirty.delete(outbox),
     dropped: origin => onDropped?.(origin),
   }
-  return { open: (sink, maxBytes) => new SocketOutbox(sink, maxBytes, shared) }
+  return {
+    open: (sink, maxBytes) => new SocketOutbox(sink, maxBytes, shared),
+    gather: work => {
+      gathered.push(work)
+      wake()
+    },
+  }
 }

@@ -110,11 +110,14 @@ export const createSession = ({ auth, socket, hub, feed, limits, now, ...deps }:
     socket.close(code)
   }
   const subscriber: Subscriber = {
-    send: (frame, origin) => {
-      if (!socket.outbox.add(frame, origin)) close(CLOSE.slow)
+    send: batch => {
+      if (!socket.outbox.addAll(batch)) close(CLOSE.slow)
     },
   }
-  const reply = (message: ServerMessage) => subscriber.send(textFrame(JSON.stringify(message)))
+  const send = (frame: Buffer) => {
+    if (!socket.outbox.add(frame)) close(CLOSE.slow)
+  }
+  const reply = (message: ServerMessage) => send(textFrame(JSON.stringify(message)))
 
   const isWithinRate = (): boolean => {
     const time = now()
@@ -199,7 +202,7 @@ export const createSession = ({ auth, socket, hub, feed, limits, now, ...deps }:
       send: ({ delivery, frame }) => {
         if (principal !== judged) filter = filterOf(channel)
         judged = principal
-        if (filter.matches(delivery.data)) subscriber.send(frame())
+        if (filter.matches(delivery.data)) send(frame())
       },
       goLive: () => goLive(channel),
     })

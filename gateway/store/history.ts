@@ -109,20 +109,7 @@ const rowOf = (key: PartitionKey, record: HistoryRecord, isLatest: boolean, now:
       ? [content.data.time, null]
       : [content.data.updatedAt || content.data.lastSeen, content.data.status]
   const rank = SEVERITIES.indexOf(severity)
-  return [
-    ...valuesOf(key),
-    offset,
-    stamp,
-    now,
-    id,
-    time,
-    entity,
-    rank,
-    score,
-    status,
-    isLatest ? 1 : 0,
-    text,
-  ]
+  return [...valuesOf(key), offset, stamp, now, id, time, entity, rank, score, status, isLatest ? 1 : 0, text]
 }
 
 const insert = async (sql: Sql, key: PartitionKey, records: readonly HistoryRecord[], now: number) => {

@@ -75,7 +75,9 @@ describe('the Redis broadcaster', () => {
     const { broadcaster } = await create(unique('lost'), proxy.url, 300)
     await broadcaster.subscribe(() => undefined)
     proxy.muteLatest()
-    await expect(broadcaster.broadcastThreat(asMessage(threatAt(1)))).rejects.toMatchObject({ outcome: 'retriable' })
+    await expect(broadcaster.broadcastThreat(asMessage(threatAt(1)))).rejects.toMatchObject({
+      outcome: 'retriable',
+    })
   })
 })
 

@@ -46,6 +46,11 @@ export const createTestSession = ({
     expiresAt: time + EXPIRES_IN_MS,
   }
   const failures: unknown[] = []
+  const add = (frame: Buffer) => {
+    if (isFull || frame.length > capBytes) return false
+    sent.push(frame.subarray(frame.length < 128 ? 2 : 4).toString())
+    return true
+  }
   const session = createSession({
     principal,
     auth: { validateToken: async token => ({ ...principal, ...(JSON.parse(token) as Partial<Principal>) }) },
@@ -64,11 +69,8 @@ export const createTestSession = ({
     now: () => time,
     socket: {
       outbox: {
-        add: frame => {
-          if (isFull || frame.length > capBytes) return false
-          sent.push(frame.subarray(frame.length < 128 ? 2 : 4).toString())
-          return true
-        },
+        add,
+        addAll: ({ frames }) => frames.every(add),
         bytes: 0,
         close: () => {
           isFull = true
