@@ -12,7 +12,7 @@ import { silentLog } from '../../runtime/log.ts'
 import { topicCatalogue, topicsConfig } from '../../schemas/topics.ts'
 import { emptyPanels } from '../support/monitoring.ts'
 import { seedOfRun } from '../support/seed.ts'
-import { type Stack, startStack, whyNoContainers } from '../support/stack.ts'
+import { imageSizes, type Stack, startStack, whyNoContainers } from '../support/stack.ts'
 import { until } from '../support/until.ts'
 
 /**
@@ -31,8 +31,8 @@ const RATE = 500
 const PATIENT = { timeoutMs: 600_000, intervalMs: 500 }
 
 const began = performance.now()
-const tell = (line: string) =>
-  process.stderr.write(`${String(Math.round((performance.now() - began) / 1_000)).padStart(5)} s  ${line}\n`)
+const seconds = () => Math.round((performance.now() - began) / 1_000)
+const tell = (line: string) => process.stderr.write(`${String(seconds()).padStart(5)} s  ${line}\n`)
 
 const check = async (stack: Stack) => {
   const settings = loadConfig({ kafka: kafkaConfig, topics: topicsConfig }, {})
@@ -40,12 +40,17 @@ const check = async (stack: Stack) => {
   const kafka = createKafka({ config: config.kafka, log: silentLog() })
   const topics = topicCatalogue(config.topics)
   const random = createRandom(seed)
+  const problems: string[] = []
   const delivered = new Set<string>()
   const client = await connectClient({
     url: stack.url,
     login: { username: 'admin', password: stack.password },
     channels: ['threats'],
-    onDelivery: ({ position: { partition, offset } }) => delivered.add(`${partition}-${offset}`),
+    onDelivery: ({ position: { partition, offset } }) => {
+      const place = `${partition}-${offset}`
+      if (delivered.has(place)) problems.push(`the threat ${place} reached the client twice`)
+      delivered.add(place)
+    },
     onState: state => tell(`the client is ${state}`),
   })
   const stop = new AbortController()
@@ -71,13 +76,15 @@ const check = async (stack: Stack) => {
   await stack.revive(one)
 
   tell('Prometheus watches it')
-  const problems = (await emptyPanels(stack)).map(title => `the panel '${title}' stays empty`)
+  for (const title of await emptyPanels(stack)) problems.push(`the panel '${title}' stays empty`)
 
-  let kills = 0
-  for (const end = performance.now() + minutes * 60_000; performance.now() < end; kills++) {
+  const kills: Record<string, number> = {}
+  for (const end = performance.now() + minutes * 60_000; performance.now() < end; ) {
     const all = await stack.containers()
     const victim = all[random.below(all.length)] ?? ''
-    tell(`docker kill ${await stack.nameOf(victim)}`)
+    const service = await stack.serviceOf(victim)
+    tell(`docker kill: ${service}`)
+    kills[service] = (kills[service] ?? 0) + 1
     await stack.kill(victim)
     await stack.revive(victim)
   }
@@ -139,8 +146,9 @@ if (missing !== undefined) {
     onPort(undefined, '', kafka => startStack({ gateway, kafka })),
   )
   try {
-    const result = await check(stack)
-    process.stdout.write(`${JSON.stringify(result)}\n`)
+    const [up, result] = [seconds(), await check(stack)]
+    const more = { imageMB: await imageSizes(), seconds: { up, all: seconds() } }
+    process.stdout.write(`${JSON.stringify({ ...result, ...more })}\n`)
     process.exitCode = result.problems.length === 0 ? 0 : 1
   } catch (error) {
     tell(await stack.logs())

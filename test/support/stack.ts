@@ -22,6 +22,9 @@ const output = async (command: readonly string[], env: NodeJS.ProcessEnv = proce
   return stdout.trim()
 }
 
+const inspect = (kind: 'container' | 'image', name: string, format: string) =>
+  output(['docker', kind, 'inspect', '--format', format, name])
+
 /** Everything in docker-compose.yml, under a name and on ports of its own. */
 export interface Stack {
   readonly url: string
@@ -34,7 +37,7 @@ export interface Stack {
   kill(container: string): Promise<void>
   /** Starts one that was killed, and waits until it is healthy. */
   revive(container: string): Promise<void>
-  nameOf(container: string): Promise<string>
+  serviceOf(container: string): Promise<string>
   /** Starts a service of a profile. */
   start(service: string): Promise<void>
   /** Runs a program in the container of a service; rejects when it fails. */
@@ -71,7 +74,7 @@ const foreignImages = (): string[] => {
 
 const isHere = async (image: string): Promise<boolean> => {
   try {
-    await output(['docker', 'image', 'inspect', image])
+    await inspect('image', image, '{{.Id}}')
     return true
   } catch {
     // How the engine says that it has no such image.
@@ -93,6 +96,13 @@ export const whyNoContainers = async (): Promise<string | undefined> => {
     }
   }
   return undefined
+}
+
+/** Size of the image of NetSentinel and of the one that it is built on, in MB. */
+export const imageSizes = async (): Promise<{ readonly all: number; readonly base: number }> => {
+  const [base = ''] = /^FROM (\S+)$/m.exec(readFileSync(join(ROOT, 'Dockerfile'), 'utf8'))?.slice(1) ?? []
+  const size = async (image: string) => Math.round(Number(await inspect('image', image, '{{.Size}}')) / 1e6)
+  return { all: await size('netsentinel:local'), base: await size(base) }
 }
 
 /** Builds the images and brings everything up. */
@@ -136,20 +146,15 @@ export const startStack = async (ports: {
       },
       revive: async container => {
         await output(['docker', 'start', container])
-        const health = () =>
-          output([
-            'docker',
-            'inspect',
-            '--format',
-            '{{if .State.Health}}{{.State.Health.Status}}{{else}}healthy{{end}}',
-            container,
-          ])
+        const format = '{{if .State.Health}}{{.State.Health.Status}}{{else}}healthy{{end}}'
+        const health = () => inspect('container', container, format)
         await until(async () => (await health()) === 'healthy', {
           ...PATIENT,
           what: `a healthy ${container}`,
         })
       },
-      nameOf: container => output(['docker', 'inspect', '--format', '{{.Name}}', container]),
+      serviceOf: container =>
+        inspect('container', container, '{{index .Config.Labels "com.docker.compose.service"}}'),
       start: async service => {
         await composed('up', '--detach', '--no-recreate', service)
       },
