@@ -39,6 +39,7 @@ it('security events go to the topic audit, in order, and a restart neither loses
       TOPIC_PARTITIONS: '1',
       DATA_DIR: dataDir,
       GATEWAY_PORT: '0',
+      GATEWAY_MAX_LAG_MS: '0',
       BOOTSTRAP_ADMIN_PASSWORD: PASSWORD,
     },
   )

@@ -39,6 +39,7 @@ const createSystem = async (settings: Readonly<Record<string, string>> = {}) => 
     TOPIC_PARTITIONS: String(PARTITIONS),
     DATA_DIR: tempDir(),
     GATEWAY_PORT: '0',
+    GATEWAY_MAX_LAG_MS: '0',
     BOOTSTRAP_ADMIN_PASSWORD: PASSWORD,
     ...settings,
   }

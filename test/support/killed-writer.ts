@@ -7,7 +7,7 @@ const ENOUGH = 40
 
 const SCRIPT = `
   const { openStore } = await import(process.argv[1])
-  const store = await openStore({ address: process.argv[2], log: undefined })
+  const store = await openStore({ address: process.argv[2], log: { warn: () => undefined } })
   for (let n = 0; ; n += 1) {
     const username = 'user-' + process.pid + '-' + n
     await store.addUser({
