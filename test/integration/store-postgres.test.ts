@@ -12,7 +12,8 @@ let postgres: TestPostgres
 beforeAll(async () => {
   postgres = await startPostgres()
 })
-afterAll(() => postgres.close())
+// A container is gone when its disk is.
+afterAll(() => postgres.close(), 180_000)
 
 const opened: Store[] = []
 const open = async (address: string): Promise<Store> => {
