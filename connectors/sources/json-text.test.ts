@@ -43,6 +43,38 @@ describe('visitScalars', () => {
     ])
   })
 
+  it('is not misled by what came behind a key the last time', () => {
+    const texts = [
+      '{"a":"x","b":"y"}',
+      '{"a":["b","c"],"c":"b"}',
+      '{"a":{"b" : "z"},"bb":1,"b":2}',
+      '{"a":"x","\\u0062":"y","b\\"":"b"}',
+    ]
+    const once = texts.map(visited)
+    expect(once).toEqual([
+      [
+        ['a', '"x"'],
+        ['b', '"y"'],
+      ],
+      [
+        ['a', '"b"'],
+        ['a', '"c"'],
+        ['c', '"b"'],
+      ],
+      [
+        ['b', '"z"'],
+        ['bb', '1'],
+        ['b', '2'],
+      ],
+      [
+        ['a', '"x"'],
+        ['b', '"y"'],
+        ['b"', '"b"'],
+      ],
+    ])
+    expect(texts.map(visited)).toEqual(once)
+  })
+
   it('misses nothing in any JSON', () => {
     const scalarsOf = (value: unknown): unknown[] =>
       typeof value === 'object' && value !== null ? Object.values(value).flatMap(scalarsOf) : [value]

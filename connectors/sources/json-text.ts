@@ -71,9 +71,42 @@ const endOfScalar = (json: string, from: number): number => {
   return at
 }
 
-/** What a JSON string literal, quotes included, stands for. */
-export const decodeString = (literal: string): string =>
-  literal.includes('\\') ? (JSON.parse(literal) as string) : literal.slice(1, -1)
+/** What the JSON string literal from `from` to `to`, quotes included, stands for. */
+export const decodeString = (json: string, from: number, to: number): string => {
+  const inside = json.slice(from + 1, to - 1)
+  return inside.includes('\\') ? (JSON.parse(json.slice(from, to)) as string) : inside
+}
+
+/** A key, and the one that came behind it the last time: a sensor writes its keys in the same order again and again. */
+interface Key {
+  readonly name: string
+  /** As it is usually written, quotes included. */
+  readonly literal: string
+  next: Key | undefined
+}
+
+/** Keys that are kept, and the longest of them: an attacker who varies them costs no memory. */
+const MOST_KEYS = 4096
+const LONGEST_KEY = 256
+
+const keys = new Map<string, Key>()
+const before: Key = { name: '', literal: '', next: undefined }
+
+const keyOf = (literal: string): Key => {
+  const known = keys.get(literal)
+  if (known !== undefined) return known
+  // Parsed, not cut out: the engine keeps a part of a text as a reference to the whole.
+  const name = JSON.parse(literal) as string
+  const usual = JSON.stringify(name)
+  const key = keys.get(usual) ?? { name, literal: usual, next: undefined }
+  if (usual.length > LONGEST_KEY) return key
+  if (keys.size >= MOST_KEYS) {
+    keys.clear()
+    before.next = undefined
+  }
+  keys.set(usual, key)
+  return key
+}
 
 /** Takes one scalar of a JSON text: the index of its first character, the one behind its last, and its key. */
 export type ScalarVisitor = (from: number, to: number, key: string | undefined) => void
@@ -84,16 +117,25 @@ export type ScalarVisitor = (from: number, to: number, key: string | undefined) 
  */
 export const visitScalars = (json: string, visit: ScalarVisitor): void => {
   const containers: (string | undefined)[] = []
+  let latest = before
   let key: string | undefined
   let at = 0
   while (at < json.length) {
     const code = json.charCodeAt(at)
     if (code === QUOTE) {
-      const end = endOfString(json, at)
-      const next = skipSpace(json, end)
-      if (json.charCodeAt(next) === COLON) {
-        key = decodeString(json.slice(at, end))
-        at = next + 1
+      const { next } = latest
+      const expected = next !== undefined && json.startsWith(next.literal, at) ? next : undefined
+      const end = expected === undefined ? endOfString(json, at) : at + expected.literal.length
+      const colon = skipSpace(json, end)
+      if (json.charCodeAt(colon) === COLON) {
+        const found = expected ?? keyOf(json.slice(at, end))
+        if (found.literal.length <= LONGEST_KEY) latest = latest.next = found
+        key = found.name
+        at = skipSpace(json, colon + 1)
+        if (json.charCodeAt(at) !== QUOTE) continue
+        const from = at
+        at = endOfString(json, from)
+        visit(from, at, key)
       } else {
         visit(at, end, key)
         at = end

@@ -39,6 +39,7 @@ export interface Redactor {
 /** What a JSON object or list begins with; most texts do not, which the first character tells. */
 const JSON_BEGIN = /^\s*[{[]/
 const isPrintable = (code: number) => code > 32 && code < 123 && code !== 91
+const BACKSLASH = 92
 
 /** Whether a text is itself JSON: webhooks carry the record as a text in a record. */
 const isJson = (value: string): boolean => {
@@ -73,8 +74,12 @@ const formsOf = remembering((secret: string): readonly string[] => {
   return forms
 })
 
-const spansOf = (text: string, secrets: readonly string[]): Span[] => {
-  const spans = [...secretSpans(text)]
+const NO_SPANS: readonly Span[] = []
+
+const spansOf = (text: string, secrets: readonly string[]): readonly Span[] => {
+  const told = secretSpans(text)
+  if (told.length === 0 && !secrets.some(secret => text.includes(secret))) return NO_SPANS
+  const spans = [...told]
   for (const secret of secrets) {
     for (let at = text.indexOf(secret); at !== -1; at = text.indexOf(secret, at + secret.length))
       spans.push([at, at + secret.length])
@@ -129,7 +134,9 @@ const placesOf = (json: string, nesting: number): Place[] => {
       if (/^[-\d]/.test(value)) places.push({ from, to, kind: 'secret', value, inner: NONE })
       return
     }
-    const value = decodeString(json.slice(from, to))
+    const first = json.charCodeAt(from + 1)
+    if (under === 'identifier' && isPrintable(first) && first !== BACKSLASH) return
+    const value = decodeString(json, from, to)
     if (under !== 'secret' && nesting < DEEPEST_NESTING && isJson(value)) {
       places.push({ from, to, kind: 'json', value, inner: placesOf(value, nesting + 1) })
     } else if (under !== 'identifier') {
@@ -141,18 +148,19 @@ const placesOf = (json: string, nesting: number): Place[] => {
 
 const bytesOf = (base64: string): string => Buffer.from(base64, 'base64').toString('latin1')
 
+const addForms = (secret: string, found: Set<string>): void => {
+  if (isPlaceholder(secret)) return
+  for (const form of formsOf(secret)) if (form !== '') found.add(form)
+}
+
 /** Gathers the secrets that a JSON text tells of by itself. */
 const collect = (places: readonly Place[], found: Set<string>): void => {
-  const add = (secret: string) => {
-    if (isPlaceholder(secret)) return
-    for (const form of formsOf(secret)) if (form !== '') found.add(form)
-  }
   for (const { kind, value, inner } of places) {
-    if (kind === 'secret') add(value)
+    if (kind === 'secret') addForms(value, found)
     else if (kind === 'json') collect(inner, found)
     else {
       const text = kind === 'encoded' ? bytesOf(value) : value
-      for (const [start, end] of secretSpans(text)) add(text.slice(start, end))
+      for (const [start, end] of secretSpans(text)) addForms(text.slice(start, end), found)
     }
   }
 }
@@ -199,7 +207,8 @@ export const createRedactor = (
     hash,
     redact: (json, known) => {
       if (known.length === 0 && !MAY_HOLD_SECRETS.test(json)) return { json, text: value => value }
-      const found = new Set(known.flatMap(secret => (isPlaceholder(secret) ? [] : formsOf(secret))))
+      const found = new Set<string>()
+      for (const secret of known) addForms(secret, found)
       const places = placesOf(json, 0)
       collect(places, found)
       if (found.size === 0) return { json, text: value => value }

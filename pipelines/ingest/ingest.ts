@@ -57,16 +57,14 @@ const bytesOf = ({ value }: InputRecord): Buffer => {
 }
 
 const createTask = (deps: IngestDeps): PartitionTask => {
-  const outputsOf = (text: string, record: InputRecord): OutputRecord[] => {
-    const { topic, partition, offset, timestamp } = record
-    return deps.normalise(text, { topic, partition, offset, timestamp }).map(event => ({
-      topic: deps.topics.events,
-      key: event.entity,
-      value: deps.encodeEvent(event),
-      timestamp,
-      cause: record,
-    }))
-  }
+  const { normalise, encodeEvent, topics } = deps
+  const outputOf = (event: Event, cause: InputRecord): OutputRecord => ({
+    topic: topics.events,
+    key: event.entity,
+    value: encodeEvent(event),
+    timestamp: cause.timestamp,
+    cause,
+  })
   return {
     restore: () => Promise.resolve(),
     process: async records => {
@@ -76,7 +74,9 @@ const createTask = (deps: IngestDeps): PartitionTask => {
           const value = bytesOf(record)
           // A text cannot begin with the registry's magic byte, NUL. Only what is framed is worth waiting for.
           const text = isFramed(value) ? jsonOf(await deps.decodeFramed(value)) : decodeText(value)
-          outputs.push(...outputsOf(text, record))
+          const { topic, partition, offset, timestamp } = record
+          const events = normalise(text, { topic, partition, offset, timestamp })
+          for (const event of events) outputs.push(outputOf(event, record))
         } catch (error) {
           const poison = toSentinelError(error)
           if (poison.outcome !== 'poison') throw poison
