@@ -3,21 +3,27 @@ import kafkajs, { type ICustomPartitioner } from 'kafkajs'
 const SEED = 0x9747b28c
 const MIX = 0x5bd1e995
 
-/** MurmurHash2, 32 bits, as Kafka's Java client has it (`Utils.murmur2`); a signed whole number. */
-export const murmur2 = (bytes: Uint8Array): number => {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
-  const whole = bytes.length & ~3
-  let hash = SEED ^ bytes.length
+/** MurmurHash2, 32 bits, as Kafka's Java client has it (`Utils.murmur2`), of the first bytes; a signed whole number. */
+export const murmur2 = (bytes: Buffer, length = bytes.length): number => {
+  const whole = length & ~3
+  let hash = SEED ^ length
   for (let at = 0; at < whole; at += 4) {
-    const word = Math.imul(view.getInt32(at, true), MIX)
+    const word = Math.imul(bytes.readInt32LE(at), MIX)
     hash = Math.imul(hash, MIX) ^ Math.imul(word ^ (word >>> 24), MIX)
   }
-  if (whole < bytes.length) {
-    for (let at = bytes.length - 1; at >= whole; at--) hash ^= view.getUint8(at) << ((at - whole) * 8)
+  if (whole < length) {
+    for (let at = length - 1; at >= whole; at--) hash ^= bytes.readUInt8(at) << ((at - whole) * 8)
     hash = Math.imul(hash, MIX)
   }
   hash = Math.imul(hash ^ (hash >>> 13), MIX)
   return hash ^ (hash >>> 15)
+}
+
+/** Bytes of a text, most of which are written where the one before was; UTF-8 takes at most three for a UTF-16 unit. */
+const scratch = Buffer.alloc(768)
+const hashOf = (key: Buffer | string): number => {
+  if (typeof key !== 'string') return murmur2(key)
+  return key.length * 3 > scratch.length ? murmur2(Buffer.from(key)) : murmur2(scratch, scratch.write(key))
 }
 
 /**
@@ -30,7 +36,6 @@ export const createPartitioner: ICustomPartitioner = () => {
     const { partition, key } = choice.message
     if (partition !== undefined) return partition
     if (key === null || key === undefined) return inTurn(choice)
-    const bytes = typeof key === 'string' ? Buffer.from(key) : key
-    return (murmur2(bytes) & 0x7fffffff) % choice.partitionMetadata.length
+    return (hashOf(key) & 0x7fffffff) % choice.partitionMetadata.length
   }
 }
