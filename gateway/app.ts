@@ -92,7 +92,10 @@ export const buildApp = async (deps: RouteDeps & AppSettings): Promise<FastifyIn
     },
     forceCloseConnections: true,
     serverFactory: handler => createHttpServer(tls, handler),
-    ajv: { customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false } },
+    // Verbose, so that a complaint can say what a field is for.
+    ajv: {
+      customOptions: { removeAdditional: false, coerceTypes: false, useDefaults: false, verbose: true },
+    },
   })
   // First what holds for every answer, also for those that come of too much to do.
   await addBrowserHeaders(app)

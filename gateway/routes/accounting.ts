@@ -14,14 +14,24 @@ interface AccountingDeps {
 export const addAccounting = (app: FastifyInstance, { access, metrics }: AccountingDeps): void => {
   app.addHook('onResponse', async (request, reply) => {
     const { method, principal, ip: address } = request
-    const { statusCode: status, elapsedTime: ms } = reply
+    const { statusCode: status, elapsedTime } = reply
     const route = request.is404 ? undefined : request.routeOptions.url
     // What is no route counts as one: whoever asks for addresses at random must not make metrics of them.
     const label = route === undefined ? 'none' : `${method} ${route}`
-    metrics.requestSeconds.observe({ route: label, status: `${Math.floor(status / 100)}xx` }, ms / 1000)
+    metrics.requestSeconds.observe(
+      { route: label, status: `${Math.floor(status / 100)}xx` },
+      elapsedTime / 1000,
+    )
     access.note(
       'request',
-      { principal, address, method, ...(route === undefined ? {} : { route }), status, ms },
+      {
+        principal,
+        address,
+        method,
+        ...(route === undefined ? {} : { route }),
+        status,
+        ms: Math.round(elapsedTime),
+      },
       HEALTH.includes(route),
     )
   })

@@ -3,6 +3,7 @@ import type { RouteDeps } from './route.ts'
 import {
   answerSchema,
   anyText,
+  limitOf,
   limitSchema,
   listSchema,
   objectSchema,
@@ -10,8 +11,6 @@ import {
   textSchema,
   timeSchema,
 } from './schemas.ts'
-
-const MAX_PAGE = 500
 
 const querySchema = objectSchema(
   {
@@ -62,7 +61,7 @@ export const addAuditRoutes = (app: FastifyInstance, { store }: RouteDeps): void
     },
     async request => {
       const { limit: wanted, ...filter } = request.query
-      const limit = Math.min(Number(wanted ?? MAX_PAGE), MAX_PAGE)
+      const limit = limitOf(wanted)
       const entries = await store.listAudit({ ...filter, limit })
       return { entries, next: entries.length < limit ? null : (entries.at(-1)?.id ?? null) }
     },

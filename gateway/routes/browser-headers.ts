@@ -17,6 +17,7 @@ export const addBrowserHeaders = async (app: FastifyInstance): Promise<void> => 
         objectSrc: ["'none'"],
       },
     },
+    frameguard: { action: 'deny' },
     hsts: false,
     referrerPolicy: { policy: 'no-referrer' },
   })

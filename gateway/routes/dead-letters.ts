@@ -5,6 +5,7 @@ import {
   anyText,
   countSchema,
   flagSchema,
+  limitOf,
   limitSchema,
   listSchema,
   objectSchema,
@@ -12,7 +13,6 @@ import {
 } from './schemas.ts'
 
 const DEFAULT_PAGE = 100
-const MAX_PAGE = 500
 const MAX_REPLAY = 100
 
 const letterId = { type: 'string', pattern: '^[A-Za-z0-9._-]{1,200}-[0-9]{1,9}-[0-9]{1,15}$' } as const
@@ -104,7 +104,7 @@ export const addDeadLetterRoutes = (app: FastifyInstance, deps: RouteDeps): void
         ...(from === undefined ? {} : { from: Number(from) }),
         ...(to === undefined ? {} : { to: Number(to) }),
         pending: pending === 'true',
-        limit: Math.min(Number(limit ?? DEFAULT_PAGE), MAX_PAGE),
+        limit: limitOf(limit, DEFAULT_PAGE),
       }
       return { deadLetters: await deadLetters.list(query) }
     },

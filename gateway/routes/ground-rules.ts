@@ -2,8 +2,13 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isSentinelError } from '../../runtime/errors.ts'
 import { isGranted } from '../auth/permissions.ts'
 import { isRefusal } from '../auth/provider.ts'
+import { SOCKET_PATH } from '../sockets/upgrade.ts'
+import { complaintOf } from './complaints.ts'
 import { type Operation, operationsOf } from './operations.ts'
 import { type RouteDeps, sendProblem } from './route.ts'
+
+/** After how long somebody may ask again for whom something was away, in s. */
+const RETRY_AFTER_S = 1
 
 const BEARER = /^Bearer ([^\s]+)$/i
 
@@ -57,6 +62,9 @@ export const addGroundRules = (app: FastifyInstance, deps: RouteDeps): void => {
   app.removeContentTypeParser('text/plain')
   const answerUnknown = (request: FastifyRequest, reply: FastifyReply) => {
     const path = request.url.split('?', 1)[0] ?? ''
+    if (path === SOCKET_PATH && request.method === 'GET') {
+      return sendProblem(reply.header('upgrade', 'websocket'), 426, 'this is the path of a WebSocket')
+    }
     const allowed = operations.filter(({ url }) => matches(url, path)).map(({ method }) => method)
     if (allowed.length === 0) return sendProblem(reply, 404)
     return sendProblem(reply.header('allow', allowed.join(', ')), 405)
@@ -69,7 +77,7 @@ export const addGroundRules = (app: FastifyInstance, deps: RouteDeps): void => {
   app.setErrorHandler((error, request, reply) => {
     const status = statusOf(error)
     if (status >= 500) deps.log.error({ err: error, route: request.routeOptions.url }, 'a request failed')
-    const isExplained = status === 400 && error instanceof Error && 'validation' in error
-    return sendProblem(reply, status, isExplained ? error.message : undefined)
+    if (status === 503) reply.header('retry-after', RETRY_AFTER_S)
+    return sendProblem(reply, status, complaintOf(error))
   })
 }

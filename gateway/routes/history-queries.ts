@@ -5,11 +5,9 @@ import type { Principal } from '../auth/provider.ts'
 import type { RecordPage, RecordQuery } from '../records.ts'
 import { both, compileFilter, visibleTo } from '../sockets/filter.ts'
 import { sendProblem } from './route.ts'
-import { limitSchema, textSchema, wordSchema } from './schemas.ts'
+import { limitOf, limitSchema, textSchema, wordSchema } from './schemas.ts'
 
 const DEFAULT_PAGE = 100
-const MAX_PAGE = 500
-
 const timeText = {
   type: 'string',
   pattern: '^[0-9]{1,15}$',
@@ -58,7 +56,7 @@ export const recordQueryOf = (query: HistoryQuery): Omit<RecordQuery<unknown>, '
       ...(to === undefined ? {} : { to: Number(to) }),
     },
     cursor,
-    limit: Math.min(Number(limit ?? DEFAULT_PAGE), MAX_PAGE),
+    limit: limitOf(limit, DEFAULT_PAGE),
   }
 }
 

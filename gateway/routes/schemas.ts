@@ -57,8 +57,17 @@ export const emptySchema = { type: ['object', 'null'], additionalProperties: fal
 /** The id in a path such as `/users/:id`. */
 export const idSchema = objectSchema({ id: textSchema(1, 128) }, ['id'])
 
+const MAX_PAGE = 500
+
 /** How many a page of a list has at most: digits in a query. */
-export const limitSchema = { type: 'string', pattern: '^[1-9][0-9]{0,2}$' } as const
+export const limitSchema = {
+  type: 'string',
+  pattern: '^([1-9][0-9]?|[1-4][0-9]{2}|500)$',
+  description: `a number from 1 to ${MAX_PAGE}`,
+} as const
+
+/** The number that a query gives, or another one. */
+export const limitOf = (given: string | undefined, otherwise = MAX_PAGE): number => Number(given ?? otherwise)
 
 /** A filter; `parseFilter` checks its parts one by one, so that what is wrong can be said. */
 export const filterSchema = {

@@ -41,6 +41,9 @@ const tags = ['sessions'] as const
  */
 export const addSessionRoutes = (app: FastifyInstance, deps: RouteDeps): void => {
   const { store, audit, now } = deps
+  /** Whether there is no such user, where users are kept here. */
+  const isUnknown = async (userId: string) =>
+    deps.issuer === undefined && (await store.findUserById(userId)) === undefined
 
   app.get(
     '/auth/sessions',
@@ -86,7 +89,7 @@ export const addSessionRoutes = (app: FastifyInstance, deps: RouteDeps): void =>
   app.get<{ Params: { id: string } }>(
     '/users/:id/sessions',
     {
-      config: { policy: 'users:read' },
+      config: { policy: 'users:read', problems: [404] },
       schema: {
         operationId: 'listSessions',
         summary: 'Sessions of a user',
@@ -95,13 +98,17 @@ export const addSessionRoutes = (app: FastifyInstance, deps: RouteDeps): void =>
         response: { 200: answerSchema({ sessions: listSchema(sessionSchema) }) },
       },
     },
-    async request => ({ sessions: (await store.listSessions(request.params.id, now())).map(viewOf) }),
+    async (request, reply) => {
+      const { id } = request.params
+      if (await isUnknown(id)) return sendProblem(reply, 404)
+      return { sessions: (await store.listSessions(id, now())).map(viewOf) }
+    },
   )
 
   app.delete<{ Params: { id: string } }>(
     '/users/:id/sessions',
     {
-      config: { policy: 'sessions:end' },
+      config: { policy: 'sessions:end', problems: [404] },
       schema: {
         operationId: 'endSessions',
         summary: 'End all sessions of a user',
@@ -110,9 +117,11 @@ export const addSessionRoutes = (app: FastifyInstance, deps: RouteDeps): void =>
         response: { 200: answerSchema({ ended: countSchema }) },
       },
     },
-    async request => {
-      const ended = await store.endSessionsOf(request.params.id, now())
-      await noteAct(audit, request, { event: 'session.end', subject: request.params.id, detail: { ended } })
+    async (request, reply) => {
+      const { id } = request.params
+      if (await isUnknown(id)) return sendProblem(reply, 404)
+      const ended = await store.endSessionsOf(id, now())
+      await noteAct(audit, request, { event: 'session.end', subject: id, detail: { ended } })
       return { ended }
     },
   )
@@ -120,7 +129,7 @@ export const addSessionRoutes = (app: FastifyInstance, deps: RouteDeps): void =>
   app.post<{ Body: { tokenId?: string; userId: string } }>(
     '/revocations',
     {
-      config: { policy: 'sessions:end' },
+      config: { policy: 'sessions:end', problems: [404] },
       schema: {
         operationId: 'revoke',
         summary: 'Revoke an access token, or all that a user has',
@@ -131,6 +140,7 @@ export const addSessionRoutes = (app: FastifyInstance, deps: RouteDeps): void =>
     },
     async (request, reply) => {
       const { tokenId, userId } = request.body
+      if (await isUnknown(userId)) return sendProblem(reply, 404, 'there is no such user')
       const expiresAt = now() + (deps.accessTokenS + SKEW_S) * 1000
       if (tokenId === undefined) {
         await store.revoke({ kind: 'user', subject: userId, userId, expiresAt }, now())

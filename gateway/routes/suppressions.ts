@@ -6,6 +6,7 @@ import {
   answerSchema,
   anyText,
   idSchema,
+  limitOf,
   limitSchema,
   listSchema,
   noContent,
@@ -15,8 +16,6 @@ import {
   timeOrNull,
   timeSchema,
 } from './schemas.ts'
-
-const MAX_PAGE = 500
 
 const pageSchema = objectSchema(
   { before: { type: 'string', pattern: '^[0-9]{1,15}$' }, limit: limitSchema },
@@ -83,7 +82,7 @@ export const addSuppressionRoutes = (app: FastifyInstance, deps: RouteDeps): voi
     },
     async request => {
       const { before, limit: wanted } = request.query
-      const limit = Math.min(Number(wanted ?? MAX_PAGE), MAX_PAGE)
+      const limit = limitOf(wanted)
       const entries = await store.listSuppressions(now(), {
         before: before === undefined ? undefined : Number(before),
         limit,

@@ -11,6 +11,7 @@ import {
   emptySchema,
   flagSchema,
   idSchema,
+  limitOf,
   limitSchema,
   listSchema,
   noContent,
@@ -20,8 +21,6 @@ import {
   timeSchema,
   wordSchema,
 } from './schemas.ts'
-
-const MAX_PAGE = 500
 
 const roleSchema = wordSchema(ROLES)
 const pageSchema = objectSchema({ after: textSchema(0, 128), limit: limitSchema }, [])
@@ -78,7 +77,7 @@ export const addUserRoutes = (app: FastifyInstance, deps: RouteDeps): void => {
       },
     },
     async request => {
-      const limit = Math.min(Number(request.query.limit ?? MAX_PAGE), MAX_PAGE)
+      const limit = limitOf(request.query.limit)
       const users = await store.listUsers({ after: request.query.after ?? '', limit })
       const next = users.length < limit ? null : (users.at(-1)?.username ?? null)
       return { users: users.map(viewOf), next }

@@ -5,7 +5,7 @@ import { isRefusal, type Principal, type SessionProvider } from '../auth/provide
 import type { Tickets } from '../auth/tickets.ts'
 
 /** Path of the WebSocket. */
-const SOCKET_PATH = '/ws'
+export const SOCKET_PATH = '/ws'
 
 /** The part of a request that an upgrade is judged by. */
 export interface UpgradeRequest {
