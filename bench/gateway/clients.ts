@@ -17,8 +17,10 @@ export interface Clients {
   expect(target: Target, messages: number, withinMs: number): Promise<LoadAnswer>
   /** As many clients as there were come back at once; resolves when each has the messages that it has missed. */
   comeBack(target: Target, count: number, seen: number, missed: number): Promise<void>
-  /** One client of the server reads no more. */
+  /** A client comes beside the others of the server, and reads nothing. */
   deafen(target: Target): Promise<void>
+  /** It goes. */
+  undeafen(target: Target): Promise<void>
   close(): void
 }
 
@@ -68,9 +70,12 @@ export const startClients = (): Clients => {
       const request = { ask: 'return', group: target.protocol, target, count: each, seen, missed } as const
       await askAll(() => request)
     },
-    deafen: async ({ protocol }) => {
+    deafen: async target => {
       const [first] = children
-      if (first !== undefined) await ask(first, { ask: 'deafen', group: protocol })
+      if (first !== undefined) await ask(first, { ask: 'deafen', group: target.protocol, target })
+    },
+    undeafen: async ({ protocol }) => {
+      await askAll(() => ({ ask: 'undeafen', group: protocol }))
     },
     close: () => {
       for (const child of children) child.kill()

@@ -33,8 +33,10 @@ export type LoadRequest =
       readonly seen: number
       readonly missed: number
     }
-  /** The last client of the group reads no more. */
-  | { readonly ask: 'deafen'; readonly group: string }
+  /** Opens a client beside the others, that reads nothing once it is subscribed. */
+  | { readonly ask: 'deafen'; readonly group: string; readonly target: Target }
+  /** Closes the clients that read nothing. */
+  | { readonly ask: 'undeafen'; readonly group: string }
   /** Closes all clients of the group but the first so many. */
   | { readonly ask: 'keep'; readonly group: string; readonly count: number }
 
@@ -51,11 +53,12 @@ export interface LoadAnswer {
 interface Client {
   readonly socket: Socket
   received: number
-  isDeaf: boolean
 }
 
 interface Group {
   readonly clients: Client[]
+  /** Sockets of clients that read nothing. */
+  readonly deaf: Socket[]
   latencies: number[]
   reads: number
   /** Of the channel, where the server has said it. */
@@ -64,7 +67,7 @@ interface Group {
 
 const groups = new Map<string, Group>()
 const groupOf = (name: string): Group => {
-  const group = groups.get(name) ?? { clients: [], latencies: [], reads: 0, epoch: '' }
+  const group = groups.get(name) ?? { clients: [], deaf: [], latencies: [], reads: 0, epoch: '' }
   groups.set(name, group)
   return group
 }
@@ -83,7 +86,7 @@ const openClient = (group: Group, target: Target, { isSampled = false, returning
   const { port, token } = target
   const protocol = PROTOCOLS[target.protocol]
   const socket = connect(port, '127.0.0.1')
-  const client: Client = { socket, received: 0, isDeaf: false }
+  const client: Client = { socket, received: 0 }
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const say = (texts: readonly string[]) => {
     for (const text of texts) socket.write(clientFrame(text))
@@ -163,20 +166,23 @@ const obey = async (request: LoadRequest): Promise<void> => {
       return openMany(request.count, STORMING, () => openClient(group, request.target, { returning }))
     }
     case 'expect': {
-      const listening = group.clients.filter(({ isDeaf }) => !isDeaf)
       const until = performance.now() + request.withinMs
-      while (performance.now() < until && listening.some(({ received }) => received < request.messages)) {
+      while (performance.now() < until && group.clients.some(({ received }) => received < request.messages)) {
         await sleep(5)
       }
       return
     }
     case 'deafen': {
-      const last = group.clients.at(-1)
+      await openClient(group, request.target, {})
+      const last = group.clients.pop()
       if (last === undefined) return
-      last.isDeaf = true
       last.socket.pause()
+      group.deaf.push(last.socket)
       return
     }
+    case 'undeafen':
+      for (const socket of group.deaf.splice(0)) socket.destroy()
+      return
     case 'keep':
       for (const { socket } of group.clients.splice(request.count)) socket.destroy()
   }

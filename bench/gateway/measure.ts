@@ -21,7 +21,7 @@ export interface Finding {
   readonly perSecond: number
   readonly atOnce: number
   readonly bytes: number
-  /** Whether one of the subscribers reads nothing; the others are measured. */
+  /** Whether there is one more subscriber, which reads nothing; the others are measured. */
   readonly isOneDeaf: boolean
   /** User and system time of the server's process. */
   readonly cpuMicrosPerMessage: number

@@ -1,3 +1,4 @@
+import { median } from '../pipeline/processes.ts'
 import { decimal, perSecond, spread, table } from '../pipeline/report.ts'
 import type { Finding, Storm } from './measure.ts'
 
@@ -25,6 +26,17 @@ export const deliveries = (findings: readonly Finding[]): string => {
   })
   const what = ['subscribers', 'times a second', 'at once', 'bytes', 'server']
   return table([...what, 'CPU µs/message', 'p50 ms', 'p99 ms', 'messages a read', '% delivered'], rows)
+}
+
+/** What a client that reads nothing does to the others: their latency without it and with it, in the same run. */
+export const others = (findings: readonly Finding[]): string => {
+  const rows = [...Map.groupBy(findings, ({ server }) => server)].map(([server, runs]) => {
+    const p99 = (isOneDeaf: boolean) => runs.filter(run => run.isOneDeaf === isOneDeaf).map(run => run.p99)
+    const [without, beside] = [p99(false), p99(true)]
+    const ratio = median(beside) / median(without)
+    return [server, spread(without, decimal), spread(beside, decimal), ratio.toFixed(2)]
+  })
+  return table(['server', "the others' p99 ms without one that reads nothing", 'with it', 'ratio'], rows)
 }
 
 /** Memory of connections that only listen. */
