@@ -145,12 +145,32 @@ try {
     )
   }
   if (parts.includes('retraining')) {
-    const { alone, beside, cores } = await scoringWhileRetraining(bed, events, threshold)
+    const { alone, beside, cores, jobSeconds, jobBeside } = await scoringWhileRetraining(
+      bed,
+      events,
+      threshold,
+    )
     const kept = `${Math.round((beside.warmRate / alone.warmRate) * 100)} %`
     print(
       table(
-        ['scoring alone, events/s', 'beside retraining', 'kept', 'cores that retraining took'],
-        [[perSecond(alone.warmRate), perSecond(beside.warmRate), kept, cores.toFixed(2)]],
+        [
+          'scoring alone, events/s',
+          'beside retraining',
+          'kept',
+          'cores that retraining took',
+          'a job until its model is tried',
+          'of it beside the scorer',
+        ],
+        [
+          [
+            perSecond(alone.warmRate),
+            perSecond(beside.warmRate),
+            kept,
+            cores.toFixed(2),
+            `${jobSeconds.toFixed(1)} s`,
+            `${Math.round(jobBeside * 100)} %`,
+          ],
+        ],
       ),
     )
   }

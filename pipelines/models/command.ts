@@ -5,11 +5,13 @@ import type { HeldModel } from '../../models/registry/ledger.ts'
 import type { Command, CommandContext } from '../../runtime/command.ts'
 import { isSentinelError, messageOf, SentinelError } from '../../runtime/errors.ts'
 import { EXIT } from '../../runtime/lifecycle.ts'
+import { openVerdicts, precisionLines } from '../retraining/verdicts.ts'
 import { readImport } from './import.ts'
 import { assertServable, registryOf } from './open.ts'
 import { completeForeign, type ReferenceConfig } from './reference.ts'
 import type { ModelRegistry, RegistryView } from './registry.ts'
 import { listLines, modelJson, modelLines } from './show.ts'
+import { unlessAway } from './unless-away.ts'
 
 /** What each action works on. */
 interface Work {
@@ -77,7 +79,12 @@ const show = async (work: Work): Promise<number> => {
     throw usage(`show: there is no model ${version}; models list shows those that there are`)
   const refused = await refusalOf(registry, view, model)
   if (context.options['json'] === true) context.print(modelJson(view, { ...model, problem: refused }))
-  else for (const line of modelLines(view, model, refused)) context.print(line)
+  else {
+    for (const line of modelLines(view, model, refused)) context.print(line)
+    const verdicts = await unlessAway('verdicts', context.tell, async () => (await openVerdicts(context))())
+    const found = verdicts?.byVersion.get(version)
+    if (found !== undefined) for (const line of ['', ...precisionLines(version, found)]) context.print(line)
+  }
   return refused === undefined ? EXIT.ok : EXIT.failure
 }
 
@@ -151,7 +158,7 @@ export const models: Command<ReferenceConfig> = {
   operands: 'list | show V | import FILE | promote V | rollback | export V | key',
   details: [
     'list      the versions that the registry holds, each tried as a scorer would, and which of them is in force',
-    'show      all that is known of a version',
+    'show      all that is known of a version, and what analysts found of its threats',
     'import    add a model: an ONNX file, and what its manifest says of it; prints its version',
     'promote   put a version in force: scorers take it between two batches',
     'rollback  put the champion before this one in force again',

@@ -26,6 +26,12 @@ export const registryOf = (config: ModelsConfig, log: Log): ModelRegistry =>
     shipped: loadBaseline(),
   })
 
+/** The model in force: where the champion's pointer stands, or the one that ships. Throws as {@link ModelRegistry} does. */
+export const championOf = async (registry: Pick<ModelRegistry, 'list' | 'read'>): Promise<TrainedModel> => {
+  const pointer = (await registry.list()).pointer('champion')
+  return pointer === undefined ? loadBaseline() : registry.read(pointer.version)
+}
+
 /** Loads a model as a scorer does, and lets go of it. Throws NS_MODEL_REFUSED with the reason when none would serve it. */
 export const assertServable = async (model: TrainedModel): Promise<void> => {
   const detector = await createOnnxDetector(model)

@@ -8,13 +8,13 @@ import { recentFormOf } from '../../models/foreign/form.ts'
 import { withReference, withUsual } from '../../models/foreign/reference.ts'
 import type { CommandContext } from '../../runtime/command.ts'
 import type { SectionValues } from '../../runtime/config.ts'
-import { isSentinelError, messageOf } from '../../runtime/errors.ts'
 import { topicCatalogue } from '../../schemas/topics.ts'
 import type { retrainingConfig } from '../retraining/config.ts'
 import { FEWEST, readWindow } from '../retraining/read-window.ts'
 import type { WindowEvents } from '../retraining/window-events.ts'
 import type { scoringConfig } from '../scoring/scoring.ts'
 import type { ModelsConfig } from './open.ts'
+import { unlessAway } from './unless-away.ts'
 
 /** The settings by which the events of late are read. */
 export interface ReferenceConfig extends ModelsConfig {
@@ -53,27 +53,14 @@ const readEvents = async (
   )
 }
 
-/** The events of late; none, with the reason told, where they cannot be read. */
-const eventsOfLate = async (context: Context, model: TrainedModel): Promise<WindowEvents['sample']> => {
-  try {
-    return (await readEvents(context, model)).sample
-  } catch (error) {
-    const isAway = (['NS_SERVICE_UNREACHABLE', 'NS_TOPIC_MISSING', 'NS_SCHEMA_UNKNOWN'] as const).some(code =>
-      isSentinelError(error, code),
-    )
-    if (!isAway) throw error
-    context.tell(`the events of late cannot be read: ${messageOf(error)}`)
-    return []
-  }
-}
-
 /**
  * A model that is not ours, completed by what the network is like: the distribution of features and of its scores over the
  * events of late, which drift is measured against, and the usual value of each column. Where there are too few events, it
  * says so, and the usual values are those of the model that ships. Throws NS_MODEL_REFUSED, and what reading throws.
  */
 export const completeForeign = async (context: Context, model: TrainedModel): Promise<TrainedModel> => {
-  const sample = await eventsOfLate(context, model)
+  const read = await unlessAway('the events of late', context.tell, () => readEvents(context, model))
+  const sample = read?.sample ?? []
   if (sample.length >= FEWEST)
     return withReference(
       model,

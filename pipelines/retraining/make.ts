@@ -42,7 +42,8 @@ const versionAt = (ms: number): string => {
   return `retrained-${stamp}-${randomBytes(2).toString('hex')}`
 }
 
-const showPrecision = (metrics: Metrics, byVersion: ReadonlyMap<string, Precision>): void => {
+/** Shows what analysts found of the threats of each version. */
+export const showPrecision = (metrics: Metrics, byVersion: ReadonlyMap<string, Precision>): void => {
   for (const [version, precision] of byVersion) {
     const share = precisionOf(precision)
     if (share !== undefined) metrics.modelPrecision.set({ version }, share)

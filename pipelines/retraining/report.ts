@@ -1,10 +1,6 @@
 import type { TrainedModel } from '../../models/detector.ts'
-import {
-  type Comparison,
-  type GateDecision,
-  type Precision,
-  precisionOf,
-} from '../../models/evaluation/gates.ts'
+import { type Comparison, type GateDecision, precisionOf } from '../../models/evaluation/gates.ts'
+import { precisionLines, type VersionVerdicts } from './verdicts.ts'
 
 /** What a report is made of. */
 export interface ReportParts {
@@ -18,22 +14,19 @@ export interface ReportParts {
   readonly comparison: Comparison
   readonly decision: GateDecision
   /** By analysts' verdicts, of each version. */
-  readonly byVersion: ReadonlyMap<string, Precision>
+  readonly byVersion: ReadonlyMap<string, VersionVerdicts>
 }
 
 const date = (ms: number): string => new Date(ms).toISOString()
-
-const precisionLine = ([version, precision]: readonly [string, Precision]): string => {
-  const { truePositives, falsePositives } = precision
-  const all = truePositives + falsePositives
-  return `- ${version}: ${truePositives} of ${all} threats with a verdict were real (${(100 * (precisionOf(precision) ?? 0)).toFixed(1)} %)`
-}
 
 /** What is to be said of a challenger, in Markdown. */
 export const reportOf = (parts: ReportParts): string => {
   const { challenger, window, comparison, decision, byVersion } = parts
   const { manifest } = challenger
-  const precision = byVersion.size === 0 ? ['- no threat has a verdict'] : [...byVersion].map(precisionLine)
+  const precision =
+    byVersion.size === 0
+      ? ['- no threat has a verdict']
+      : [...byVersion].flatMap(each => precisionLines(...each))
   return [
     `# ${manifest.version}`,
     '',

@@ -3,8 +3,6 @@ import { createRedis, type redisConfig } from '../../connectors/redis.ts'
 import { createRegistry, type registryConfig } from '../../connectors/registry.ts'
 import { createSoloQueue, createSoloWorker, type SoloQueue } from '../../connectors/solo-queue.ts'
 import { loadBaseline } from '../../models/baseline/load.ts'
-import type { TrainedModel } from '../../models/detector.ts'
-import { stabilityIndex } from '../../models/evaluation/histogram.ts'
 import { EVENT_FIELDS } from '../../models/features/event-fields.ts'
 import { featureHash } from '../../models/features/features.ts'
 import { readJudgedEvent } from '../../models/features/read-event.ts'
@@ -14,15 +12,16 @@ import { createCloser, createFailure, type Service } from '../../runtime/lifecyc
 import type { Log } from '../../runtime/log.ts'
 import type { Metrics } from '../../runtime/metrics.ts'
 import { topicCatalogue } from '../../schemas/topics.ts'
-import { type ModelsConfig, registryOf } from '../models/open.ts'
+import { championOf, type ModelsConfig, registryOf } from '../models/open.ts'
 import type { ModelRegistry } from '../models/registry.ts'
 import { replaceOutdated } from '../models/upgrade.ts'
-import { createObservedStore, type ObservedStore } from '../scoring/observed.ts'
+import { createObservedStore } from '../scoring/observed.ts'
 import type { scoringConfig } from '../scoring/scoring.ts'
 import type { retrainingConfig } from './config.ts'
+import { addOnDrift, type DriftDeps } from './drift.ts'
 import { type RetrainingData, type RetrainingResult, retrainOnce } from './job.ts'
-import { type MakeDeps, makeChallenger } from './make.ts'
-import { readVerdicts } from './verdicts.ts'
+import { type MakeDeps, makeChallenger, showPrecision } from './make.ts'
+import { openVerdicts } from './verdicts.ts'
 
 /** The settings that retraining reads. */
 export interface RetrainConfig extends ModelsConfig {
@@ -44,9 +43,7 @@ export type RetrainingQueue = SoloQueue<RetrainingData, RetrainingResult>
 
 const NAME = 'retrain'
 const DRIFT_MS = 60_000
-/** Events by which drift is told. */
-const DRIFT_EVENTS = 5_000
-const DAY_MS = 24 * 3_600_000
+const PRECISION_MS = 3_600_000
 
 interface QueueDeps {
   readonly config: Pick<RetrainConfig, 'redis' | 'topics'>
@@ -64,12 +61,6 @@ const placeOf = ({ config, log }: QueueDeps) => ({
 export const openRetrainingQueue = (deps: QueueDeps): Promise<RetrainingQueue> =>
   createSoloQueue(placeOf(deps))
 
-/** The model in force: where the champion's pointer stands, or the one that ships. */
-const championOf = async (registry: ModelRegistry): Promise<TrainedModel> => {
-  const pointer = (await registry.list()).pointer('champion')
-  return pointer === undefined ? loadBaseline() : registry.read(pointer.version)
-}
-
 const makeDepsOf = async (
   { config, log, metrics }: RetrainDeps,
   registry: ModelRegistry,
@@ -77,12 +68,10 @@ const makeDepsOf = async (
   const topics = topicCatalogue(config.topics)
   const kafka = createKafka({ config: config.kafka, log })
   const schemas = createRegistry(config.registry)
-  const [event, entityState, decision, alert, threat] = await Promise.all([
+  const [event, entityState, verdicts] = await Promise.all([
     schemas.codec('Event', topics.events.name),
     schemas.codec('EntityState', topics.entityState.name),
-    schemas.codec('Decision', topics.decisions.name),
-    schemas.codec('Alert', topics.alerts.name),
-    schemas.codec('Threat', topics.threats.name),
+    openVerdicts({ config, log }),
   ])
   return {
     config: config.retraining,
@@ -92,40 +81,32 @@ const makeDepsOf = async (
     maxEntities: config.scoring.maxEntities,
     registry,
     champion: () => championOf(registry),
-    readVerdicts: () =>
-      readVerdicts({
-        kafka,
-        topics: {
-          decisions: topics.decisions.name,
-          alerts: topics.alerts.name,
-          threats: topics.threats.name,
-        },
-        codecs: { decision, alert, threat },
-      }),
+    readVerdicts: verdicts,
     metrics,
   }
 }
 
-/** Adds a retraining when the scores of the model in force have left the distribution of its training. */
-const watchDrift = (
-  { config, log }: RetrainDeps,
-  parts: { queue: RetrainingQueue; registry: ModelRegistry; store: ObservedStore },
-): (() => void) => {
-  const { queue, registry, store } = parts
-  const look = async () => {
-    const { manifest } = await championOf(registry)
-    const observed = await store.read(manifest.version, null)
-    if (manifest.training === undefined || observed === undefined || observed.events < DRIFT_EVENTS) return
-    const drift = stabilityIndex(manifest.training.scores, observed.championScores)
-    if (drift < config.retraining.drift || (await queue.isBusy())) return
-    const trigger = `drift: the stability index of the scores of ${manifest.version} is ${drift.toFixed(2)}`
-    // One a day: what was tried today and did not help will not help an hour later.
-    await queue.add({ trigger }, `drift-${Math.floor(Date.now() / DAY_MS)}`)
-  }
-  if (config.retraining.drift === 0) return () => undefined
+/** Looks for drift now and then; never where the configuration asks for none. */
+const watchDrift = ({ config, log }: RetrainDeps, parts: Omit<DriftDeps, 'most'>): (() => void) => {
+  const most = config.retraining.drift
+  if (most === 0) return () => undefined
   const timer = setInterval(() => {
-    look().catch((error: unknown) => log.warn({ problem: messageOf(error) }, 'drift cannot be looked at'))
+    addOnDrift({ ...parts, most }).catch((error: unknown) =>
+      log.warn({ problem: messageOf(error) }, 'drift cannot be looked at'),
+    )
   }, DRIFT_MS)
+  return () => clearInterval(timer)
+}
+
+/** Shows what analysts found of each version, now and every hour. */
+const watchPrecision = ({ log, metrics }: RetrainDeps, { readVerdicts }: MakeDeps): (() => void) => {
+  const look = () => {
+    readVerdicts()
+      .then(({ byVersion }) => showPrecision(metrics, byVersion))
+      .catch((error: unknown) => log.warn({ problem: messageOf(error) }, 'verdicts cannot be read'))
+  }
+  look()
+  const timer = setInterval(look, PRECISION_MS)
   return () => clearInterval(timer)
 }
 
@@ -172,7 +153,8 @@ export const startRetraining = async (deps: RetrainDeps): Promise<Service> => {
       },
     })
     closer.add(() => worker.close())
-    closer.add(watchDrift(deps, { queue, registry, store }))
+    closer.add(watchPrecision(deps, makeDeps))
+    closer.add(watchDrift(deps, { queue, store, champion: () => championOf(registry) }))
     const { failed } = createFailure()
     return {
       name: 'retrain',

@@ -1,16 +1,26 @@
 import type { Decoder } from '../../connectors/avro-codec.ts'
-import type { Kafka } from '../../connectors/kafka/client.ts'
+import { createKafka, type Kafka, type KafkaSettings } from '../../connectors/kafka/client.ts'
 import { readTopic } from '../../connectors/kafka/read-topic.ts'
+import { createRegistry, type registryConfig } from '../../connectors/registry.ts'
 import type { Precision } from '../../models/evaluation/gates.ts'
+import type { SectionValues } from '../../runtime/config.ts'
 import { isPoison } from '../../runtime/errors.ts'
+import type { Log } from '../../runtime/log.ts'
 import type { Alert, Decision, Threat, Verdict } from '../../schemas/generated.ts'
+import { topicCatalogue, type topicsConfig } from '../../schemas/topics.ts'
+
+/** What analysts found of the threats of one version. */
+export interface VersionVerdicts extends Precision {
+  /** The same by the week in which the events were: its Monday (UTC) as YYYY-MM-DD, the earliest first. */
+  readonly weeks: ReadonlyMap<string, Precision>
+}
 
 /** What analysts found. */
 export interface Verdicts {
   /** By id of the event. */
   readonly events: ReadonlyMap<string, Verdict>
   /** Of the threats that each version made, by version. */
-  readonly byVersion: ReadonlyMap<string, Precision>
+  readonly byVersion: ReadonlyMap<string, VersionVerdicts>
 }
 
 interface VerdictDeps {
@@ -83,7 +93,7 @@ export const readVerdicts = async (deps: VerdictDeps): Promise<Verdicts> => {
   const { kafka, topics, codecs } = deps
   const decided = await alertVerdicts(deps)
   const events = new Map<string, Verdict>()
-  const byVersion = new Map<string, Precision>()
+  const byVersion = new Map<string, VersionVerdicts>()
   if (decided.size === 0) return { events, byVersion }
   const threatIds = new Map<string, readonly string[]>()
   await eachValue(kafka, topics.alerts, codecs.alert, ({ id, threatIds: ids }) => {
@@ -99,17 +109,68 @@ export const readVerdicts = async (deps: VerdictDeps): Promise<Verdicts> => {
     if (events.size <= MOST_EVENTS) break
     events.delete(id)
   }
-  await eachValue(kafka, topics.threats, codecs.threat, ({ id, modelVersion }) => {
+  await eachValue(kafka, topics.threats, codecs.threat, ({ id, modelVersion, time }) => {
     const verdict = events.get(id)
     if (verdict === undefined) return
-    const { truePositives, falsePositives } = byVersion.get(modelVersion) ?? NOTHING
-    const isReal = verdict === 'true_positive'
+    const known = byVersion.get(modelVersion) ?? { ...NOTHING, weeks: new Map<string, Precision>() }
+    const week = mondayOf(time)
+    const weeks = new Map(known.weeks).set(week, withVerdict(known.weeks.get(week) ?? NOTHING, verdict))
     byVersion.set(modelVersion, {
-      truePositives: truePositives + (isReal ? 1 : 0),
-      falsePositives: falsePositives + (isReal ? 0 : 1),
+      ...withVerdict(known, verdict),
+      weeks: new Map([...weeks].toSorted(([one], [other]) => (one < other ? -1 : 1))),
     })
   })
   return { events, byVersion }
 }
 
+/**
+ * Opens where verdicts are, as the configuration has it; reads them each time that the function is called. Throws
+ * NS_SERVICE_UNREACHABLE, NS_SCHEMA_INCOMPATIBLE, and as {@link readTopic} does.
+ */
+export const openVerdicts = async (deps: {
+  readonly config: {
+    readonly kafka: KafkaSettings
+    readonly topics: SectionValues<typeof topicsConfig>
+    readonly registry: SectionValues<typeof registryConfig>
+  }
+  readonly log: Log
+}): Promise<() => Promise<Verdicts>> => {
+  const { config, log } = deps
+  const { decisions, alerts, threats } = topicCatalogue(config.topics)
+  const schemas = createRegistry(config.registry)
+  const [decision, alert, threat] = await Promise.all([
+    schemas.codec('Decision', decisions.name),
+    schemas.codec('Alert', alerts.name),
+    schemas.codec('Threat', threats.name),
+  ])
+  const kafka = createKafka({ config: config.kafka, log })
+  const topics = { decisions: decisions.name, alerts: alerts.name, threats: threats.name }
+  return () => readVerdicts({ kafka, topics, codecs: { decision, alert, threat } })
+}
+
 const NOTHING: Precision = { truePositives: 0, falsePositives: 0 }
+const DAY_MS = 24 * 3_600_000
+
+const withVerdict = ({ truePositives, falsePositives }: Precision, verdict: Verdict): Precision =>
+  verdict === 'true_positive'
+    ? { truePositives: truePositives + 1, falsePositives }
+    : { truePositives, falsePositives: falsePositives + 1 }
+
+/** The Monday (UTC) of a time in ms since 1970, which was a Thursday. */
+const mondayOf = (ms: number): string => {
+  const days = Math.floor(ms / DAY_MS)
+  return new Date((days - ((((days + 3) % 7) + 7) % 7)) * DAY_MS).toISOString().slice(0, 10)
+}
+
+/** What is to be said of the precision of a version, a line in Markdown for it and one for each week. */
+export const precisionLines = (version: string, { weeks, ...all }: VersionVerdicts): string[] => {
+  const saysOf = ({ truePositives, falsePositives }: Precision): string => {
+    const count = truePositives + falsePositives
+    const share = (100 * truePositives) / count
+    return `${truePositives} of ${count} threats with a verdict were real (${share.toFixed(1)} %)`
+  }
+  return [
+    `- ${version}: ${saysOf(all)}`,
+    ...[...weeks].map(([monday, precision]) => `  - week of ${monday}: ${saysOf(precision)}`),
+  ]
+}

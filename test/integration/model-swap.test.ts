@@ -2,29 +2,26 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
 import { createBatchProducer } from '../../connectors/kafka/produce.ts'
-import { redisConfig } from '../../connectors/redis.ts'
 import { loadBaseline } from '../../models/baseline/load.ts'
 import type { TrainedModel } from '../../models/detector.ts'
 import { observe } from '../../models/features/observe.ts'
 import { sha256 } from '../../models/manifest.ts'
 import { encodeModel as encodeGraph } from '../../models/onnx/graph.ts'
-import { type ModelKeys, modelsConfig, readModelKeys } from '../../models/registry/keys.ts'
+import type { ModelKeys } from '../../models/registry/keys.ts'
 import { pointAt } from '../../models/registry/pointers.ts'
 import { encodePointer, keyOf } from '../../models/registry/records.ts'
 import { trainModel } from '../../models/trainers/train.ts'
 import { assertServable } from '../../pipelines/models/open.ts'
 import { type ModelRegistry, openModelRegistry } from '../../pipelines/models/registry.ts'
 import { startScoring } from '../../pipelines/scoring/command.ts'
-import { loadConfig } from '../../runtime/config.ts'
-import { dataConfig } from '../../runtime/data.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { createMetrics } from '../../runtime/metrics.ts'
 import { makeEvent } from '../support/events.ts'
 import { makeModelKeys, NO_ORIGIN } from '../support/models.ts'
-import { makeScoringSystem, type ScoringSystem, scanEvents } from '../support/scoring.ts'
-import { runCli, services, until } from '../support/services.ts'
-import { cleanUp, drained, readAll } from '../support/stages.ts'
-import { tempDir } from '../support/temp.ts'
+import { scanEvents } from '../support/scoring.ts'
+import { runCli, until } from '../support/services.ts'
+import { cleanUp } from '../support/stages.ts'
+import { makeWorld, runsOf, scored, versionsOf } from '../support/swaps.ts'
 
 const BASELINE = loadBaseline()
 const SHIPPED = BASELINE.manifest.version
@@ -32,54 +29,6 @@ const SHIPPED = BASELINE.manifest.version
 /** Another model, which scores the same events otherwise. */
 const train = (version: string): TrainedModel =>
   trainModel(observe(scanEvents(400, 20).map(makeEvent)), { version, sequence: 1, seed: 7 })
-
-/** A scoring system with a directory of its own, and the registry of its models. */
-const makeWorld = async () => {
-  const system = await makeScoringSystem()
-  const dataDir = tempDir()
-  const config = {
-    ...system.config,
-    ...loadConfig(
-      { models: modelsConfig, data: dataConfig, redis: redisConfig },
-      { DATA_DIR: dataDir, REDIS_URL: services().redisUrl },
-    ),
-  }
-  const keys = readModelKeys(config.models, dataDir)
-  const { kafka, topics } = system
-  const registry = openModelRegistry({ kafka, topic: topics.models.name, keys, shipped: BASELINE })
-  const env = {
-    DATA_DIR: dataDir,
-    TOPIC_PREFIX: config.topics.prefix,
-    TOPIC_PARTITIONS: '2',
-    SCORING_THRESHOLD: '0',
-  }
-  let produced = 0
-  const produce = async (count: number) => {
-    await system.produce(scanEvents(count, 20))
-    produced += count
-  }
-  return { system, config, keys, registry, dataDir, env, produce, produced: () => produced }
-}
-
-/** The version that each threat of a partition names, in order. */
-const versionsOf = async ({ kafka, topics, codecs }: ScoringSystem): Promise<string[][]> => {
-  const partitions: string[][] = [[], []]
-  const ids = new Set<string>()
-  for (const { partition, value } of await readAll(kafka, topics.threats.name)) {
-    const { modelVersion, id } = await codecs.threat.decode(value ?? Buffer.alloc(0))
-    if (ids.has(id)) throw new Error(`${id} is there twice`)
-    ids.add(id)
-    partitions[partition]?.push(modelVersion)
-  }
-  return partitions
-}
-
-/** Each run of equal versions once. */
-const runsOf = (versions: readonly string[]): string[] =>
-  versions.filter((version, i) => version !== versions[i - 1])
-
-const scored = ({ config, topics }: ScoringSystem) =>
-  drained(`${config.topics.prefix}scoring`, topics.events.name)
 
 describe('a champion that changes while events flow', () => {
   it('scores from one point of each partition on, by command, over a kill, and back', async () => {
@@ -178,7 +127,7 @@ const named = (version: string, changed: Partial<TrainedModel['manifest']> = {})
 
 /** Puts a version in force that nobody looked at. */
 const forcePointer = async (
-  system: ScoringSystem,
+  system: Parameters<typeof versionsOf>[0],
   registry: ModelRegistry,
   keys: ModelKeys,
   version: string,

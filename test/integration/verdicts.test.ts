@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { createRegistry } from '../../connectors/registry.ts'
 import { makeDecision } from '../../pipelines/alerting/make-decision.ts'
-import { readVerdicts } from '../../pipelines/retraining/verdicts.ts'
+import { precisionLines, readVerdicts } from '../../pipelines/retraining/verdicts.ts'
 import { makeScoringSystem } from '../support/scoring.ts'
 import { makeAlert, makeThreat } from '../support/threats.ts'
 
@@ -24,9 +24,9 @@ describe('verdicts of analysts', () => {
       const made = makeDecision(typed, `${about}-${at}`, 'ann', at)
       return { key: made.id, value: made.decision && decision.encode(made.decision), timestamp }
     }
-    const threat = (id: string, modelVersion: string) => ({
+    const threat = (id: string, modelVersion: string, day: string) => ({
       key: id,
-      value: codecs.threat.encode(makeThreat({ id, modelVersion })),
+      value: codecs.threat.encode(makeThreat({ id, modelVersion, time: Date.parse(day) })),
       timestamp,
     })
     await producer.send(topics.decisions.name, [
@@ -47,10 +47,10 @@ describe('verdicts of analysts', () => {
       alerts.map(each => ({ key: each.id, value: alert.encode(each), timestamp })),
     )
     await producer.send(topics.threats.name, [
-      threat('t1', 'v1'),
-      threat('t2', 'v1'),
-      threat('t3', 'v2'),
-      threat('t4', 'v2'),
+      threat('t1', 'v1', '2026-11-22'),
+      threat('t2', 'v1', '2026-11-23'),
+      threat('t3', 'v2', '2026-11-29'),
+      threat('t4', 'v2', '2026-11-29'),
     ])
 
     const { events, byVersion } = await readVerdicts(deps)
@@ -60,8 +60,25 @@ describe('verdicts of analysts', () => {
       t3: 'false_positive',
     })
     expect(Object.fromEntries(byVersion)).toEqual({
-      v1: { truePositives: 1, falsePositives: 1 },
-      v2: { truePositives: 0, falsePositives: 1 },
+      v1: {
+        truePositives: 1,
+        falsePositives: 1,
+        weeks: new Map([
+          ['2026-11-16', { truePositives: 1, falsePositives: 0 }],
+          ['2026-11-23', { truePositives: 0, falsePositives: 1 }],
+        ]),
+      },
+      v2: {
+        truePositives: 0,
+        falsePositives: 1,
+        weeks: new Map([['2026-11-23', { truePositives: 0, falsePositives: 1 }]]),
+      },
     })
+    const [v1] = [...byVersion]
+    expect(v1 && precisionLines(...v1)).toEqual([
+      '- v1: 1 of 2 threats with a verdict were real (50.0 %)',
+      '  - week of 2026-11-16: 1 of 1 threats with a verdict were real (100.0 %)',
+      '  - week of 2026-11-23: 0 of 1 threats with a verdict were real (0.0 %)',
+    ])
   })
 })
