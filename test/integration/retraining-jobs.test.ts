@@ -2,7 +2,6 @@ import { describe, expect, it } from '@jest/globals'
 import { createRedis, redisConfig } from '../../connectors/redis.ts'
 import { loadBaseline } from '../../models/baseline/load.ts'
 import { modelsConfig } from '../../models/registry/keys.ts'
-import { registryOf } from '../../pipelines/models/open.ts'
 import { retrainingConfig } from '../../pipelines/retraining/config.ts'
 import { addOnDrift } from '../../pipelines/retraining/drift.ts'
 import { openRetrainingQueue, startRetraining } from '../../pipelines/retraining/retraining.ts'
@@ -11,26 +10,24 @@ import { loadConfig } from '../../runtime/config.ts'
 import { dataConfig } from '../../runtime/data.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { createMetrics } from '../../runtime/metrics.ts'
-import { makeScoringSystem, scanEvents } from '../support/scoring.ts'
-import { runCli, services, until } from '../support/services.ts'
+import { makeScoringSystem } from '../support/scoring.ts'
+import { services, until } from '../support/services.ts'
 import { cleanUp } from '../support/stages.ts'
 import { tempDir } from '../support/temp.ts'
 
 const makeWorld = async (env: Readonly<Record<string, string>> = {}) => {
   const system = await makeScoringSystem()
-  const variables = { REDIS_URL: services().redisUrl, DATA_DIR: tempDir(), ...env }
   const config = {
     ...system.config,
     ...loadConfig(
       { redis: redisConfig, models: modelsConfig, data: dataConfig, retraining: retrainingConfig },
-      variables,
+      { REDIS_URL: services().redisUrl, DATA_DIR: tempDir(), ...env },
     ),
   }
   const deps = { config, log: silentLog(), metrics: createMetrics() }
   const queue = await openRetrainingQueue(deps)
   cleanUp(() => queue.close())
-  const models = registryOf(config, silentLog())
-  return { ...system, deps, config, queue, models, env: { ...variables, TOPIC_PREFIX: config.topics.prefix } }
+  return { ...system, deps, config, queue }
 }
 
 type World = Awaited<ReturnType<typeof makeWorld>>
@@ -71,7 +68,10 @@ describe('a retraining by the clock', () => {
       const service = await startRetraining(world.deps)
       cleanUp(() => service.close())
     }
-    await until(async () => (await ended(world)).length >= 3, { what: 'three jobs by the clock' })
+    await until(async () => (await ended(world)).length >= 3, {
+      what: 'three jobs by the clock',
+      timeoutMs: 50_000,
+    })
     const jobs = (await ended(world)).toSorted((a, b) => (a.started ?? 0) - (b.started ?? 0))
     for (const { data, outcome } of jobs) {
       expect(data).toMatchObject({ trigger: 'the clock' })
@@ -110,36 +110,4 @@ describe('a retraining because of drift', () => {
     expect(await jobs()).toBe(2)
     expect((await queue.list())[0]?.data.trigger).toMatch(/^drift: the stability index of the scores of /)
   })
-})
-
-describe('a retraining whose process is killed', () => {
-  it('is taken up by another, in training and when its model is tried, and makes one model', async () => {
-    const world = await makeWorld({ RETRAIN_SHADOW_MS: '2000' })
-    await world.produce(scanEvents(3_000, 600).map(event => ({ ...event, outcome: 'success' })))
-    const id = await world.queue.add({ trigger: 'a test' })
-    const killWhen = async (phase: RegExp, env: Readonly<Record<string, string>>) => {
-      const worker = runCli(['retrain'], { ...world.env, ...env })
-      const isThere = async () => phase.test((await world.queue.find(id))?.progress?.phase ?? '')
-      await until(isThere, { what: String(phase), timeoutMs: 150_000 })
-      worker.kill('SIGKILL')
-      await worker.exited
-    }
-    await killWhen(/^(read|train)/, {})
-    expect((await world.models.list()).models()).toEqual([])
-    // It waits for live events longer than any test, and is killed while it does.
-    await killWhen(/^shadow/, { RETRAIN_SHADOW_MS: '600000' })
-    runCli(['retrain'], world.env)
-    const outcome = await world.queue.follow(id, {
-      onProgress: () => undefined,
-      signal: new AbortController().signal,
-    })
-    expect(outcome).toMatchObject({
-      result: { outcome: 'rejected', reason: expect.stringContaining('live events') },
-    })
-    const view = await world.models.list()
-    const made = view.models().map(({ version }) => version)
-    expect(made).toEqual([expect.stringMatching(/^retrained-/)])
-    expect(outcome).toMatchObject({ result: { version: made[0] } })
-    expect(view.pointer('challenger')).toBeUndefined()
-  }, 300_000)
 })
