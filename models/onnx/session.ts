@@ -4,7 +4,7 @@ import type { WorkerOptions } from './session.worker.ts'
 import type { Reply, Request, Scored } from './worker-loop.ts'
 
 /** Rows of a run, made up with zeros where there are fewer: for a tree ensemble larger runs are hardly faster. */
-const BATCH_ROWS = 64
+const BATCH_ROWS = 128
 
 /**
  * Memory of the worker's own JavaScript, in MB. It holds buffers that come and go; without a bound it keeps as much young

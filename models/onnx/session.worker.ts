@@ -1,6 +1,7 @@
 import { workerData } from 'node:worker_threads'
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { SentinelError } from '../../runtime/errors.ts'
+import { keepOutputs } from './prune.ts'
 import { ONE_THREAD, type Scored, serve } from './worker-loop.ts'
 
 /** What the worker is started with. */
@@ -18,73 +19,105 @@ export interface WorkerOptions {
   readonly batchRows: number
 }
 
+/** Rows of every run that explains: of a request a few rows score high enough. */
+const EXPLAINED_ROWS = 16
+
 const options = workerData as WorkerOptions
-const fetches = Object.values(options.outputs)
+const { features, models: width, input, outputs, explainFrom } = options
 
-const open = async (): Promise<InferenceSession> => {
-  const session = await InferenceSession.create(options.onnx, ONE_THREAD)
-  const missing = [
-    ...[options.input].filter(name => !session.inputNames.includes(name)).map(name => `input ${name}`),
-    ...fetches.filter(name => !session.outputNames.includes(name)).map(name => `output ${name}`),
-  ]
-  if (missing.length > 0)
-    throw new SentinelError('NS_MODEL_REFUSED', `the model has no ${missing.join(', ')}`)
-  return session
+/** A part of the model at work: what gives some of its outputs, so many rows at a time. */
+interface Part {
+  readonly session: InferenceSession
+  readonly names: readonly string[]
+  readonly rows: number
+  readonly padding: Float32Array
 }
 
-/** The values of an output, of which each row has so many. */
-const valuesOf = (results: InferenceSession.ReturnType, name: string, width: number): Float32Array => {
-  const data = results[name]?.data
-  if (!(data instanceof Float32Array) || data.length !== options.batchRows * width)
-    throw new SentinelError('NS_SCORING_FAILED', `${name} is not ${width} float32 values a row`)
-  return data
+const openPart = async (names: readonly string[], rows: number): Promise<Part> => {
+  const session = await InferenceSession.create(keepOutputs(options.onnx, names), ONE_THREAD)
+  if (!session.inputNames.includes(input))
+    throw new SentinelError('NS_MODEL_REFUSED', `the model has no input ${input}`)
+  return { session, names, rows, padding: new Float32Array(rows * features) }
 }
 
-const padding = new Float32Array(options.batchRows * options.features)
-
-/** The batch from a row on: as it lies there, or, where rows are missing at the end, with zeros for them. */
-const batchAt = (values: Float32Array, from: number): Float32Array => {
-  const batch = values.subarray(from * options.features, (from + options.batchRows) * options.features)
+/** The rows from one on: as they lie there, or, where some are missing at the end, with zeros for them. */
+const batchAt = (values: Float32Array, from: number, { rows, padding }: Part): Float32Array => {
+  const batch = values.subarray(from * features, (from + rows) * features)
   if (batch.length === padding.length) return batch
   padding.fill(0)
   padding.set(batch)
   return padding
 }
 
-const score = async (session: InferenceSession, values: Float32Array): Promise<Scored> => {
-  const { features, models: width, batchRows, input, outputs, explainFrom } = options
+/** Runs a part over the rows from one on, and gives its outputs. */
+const runAt = async (
+  part: Part,
+  values: Float32Array,
+  from: number,
+): Promise<InferenceSession.ReturnType> => {
+  const batch = new Tensor('float32', batchAt(values, from, part), [part.rows, features])
+  return part.session.run({ [input]: batch }, part.names)
+}
+
+/** The values of an output, of which each of the rows has so many. */
+const valuesOf = (
+  results: InferenceSession.ReturnType,
+  name: string,
+  each: { readonly rows: number; readonly width: number },
+): Float32Array => {
+  const data = results[name]?.data
+  if (!(data instanceof Float32Array) || data.length !== each.rows * each.width)
+    throw new SentinelError('NS_SCORING_FAILED', `${name} is not ${each.width} float32 values a row`)
+  return data
+}
+
+/** Those rows, one behind the other, that score high enough. */
+const highRows = (values: Float32Array, scores: Float32Array): Float32Array<ArrayBuffer> => {
+  const places = [...scores.keys()].filter(row => (scores[row] ?? 0) >= explainFrom)
+  const high = new Float32Array(places.length * features)
+  for (const [i, row] of places.entries())
+    high.set(values.subarray(row * features, (row + 1) * features), i * features)
+  return high
+}
+
+const explain = async (part: Part, values: Float32Array): Promise<Float32Array<ArrayBuffer>> => {
+  const contributions = new Float32Array(values.length)
+  for (let at = 0; at < values.length; at += part.padding.length) {
+    const results = await runAt(part, values, at / features)
+    const amounts = valuesOf(results, outputs.contributions, { rows: part.rows, width: features })
+    contributions.set(amounts.subarray(0, values.length - at), at)
+  }
+  return contributions
+}
+
+const score = async (scoring: Part, explaining: Part, values: Float32Array): Promise<Scored> => {
   const rows = values.length / features
   if (!Number.isInteger(rows))
     throw new SentinelError('NS_SCORING_FAILED', `${values.length} values are no rows of ${features}`)
   const scores = new Float32Array(rows)
   const models = new Float32Array(rows * width)
-  const explained: Float32Array[] = []
-  const amounts: Float32Array[] = []
-  for (let from = 0; from < rows; from += batchRows) {
-    const count = Math.min(batchRows, rows - from)
-    const batch = new Tensor('float32', batchAt(values, from), [batchRows, features])
-    const results = await session.run({ [input]: batch }, fetches)
-    const batchScores = valuesOf(results, outputs.score, 1)
-    const contributions = valuesOf(results, outputs.contributions, features)
-    scores.set(batchScores.subarray(0, count), from)
-    models.set(valuesOf(results, outputs.models, width).subarray(0, count * width), from * width)
-    for (let row = 0; row < count; row++) {
-      if ((batchScores[row] ?? 0) < explainFrom) continue
-      explained.push(values.subarray((from + row) * features, (from + row + 1) * features))
-      amounts.push(contributions.subarray(row * features, (row + 1) * features))
-    }
+  for (let from = 0; from < rows; from += scoring.rows) {
+    const count = Math.min(scoring.rows, rows - from)
+    const results = await runAt(scoring, values, from)
+    const ofRows = { rows: scoring.rows }
+    scores.set(valuesOf(results, outputs.score, { ...ofRows, width: 1 }).subarray(0, count), from)
+    models.set(
+      valuesOf(results, outputs.models, { ...ofRows, width }).subarray(0, count * width),
+      from * width,
+    )
   }
-  return { scores, models, explained: joined(explained), contributions: joined(amounts) }
-}
-
-/** Rows, one behind the other. */
-const joined = (rows: readonly Float32Array[]): Float32Array<ArrayBuffer> => {
-  const all = new Float32Array(rows.length * options.features)
-  for (const [i, row] of rows.entries()) all.set(row, i * options.features)
-  return all
+  const explained = highRows(values, scores)
+  return { scores, models, explained, contributions: await explain(explaining, explained) }
 }
 
 await serve(async () => {
-  const session = await open()
-  return { score: values => score(session, values), release: () => session.release() }
+  const scoring = await openPart([outputs.score, outputs.models], options.batchRows)
+  const explaining = await openPart([outputs.contributions], EXPLAINED_ROWS)
+  return {
+    score: values => score(scoring, explaining, values),
+    release: async () => {
+      await scoring.session.release()
+      await explaining.session.release()
+    },
+  }
 })

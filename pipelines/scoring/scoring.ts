@@ -81,7 +81,7 @@ interface Judged {
 }
 
 /** Events that are given to the model at a time: it works on them while the next are read, and nothing keeps them. */
-const LOT = 256
+const LOT = 512
 
 const bytesOf = ({ value }: InputRecord): Buffer => {
   if (value === null) throw new SentinelError('NS_EMPTY', 'the record has no value')
