@@ -5,6 +5,7 @@ import { loadBaseline } from '../../models/baseline/load.ts'
 import type { Command } from '../../runtime/command.ts'
 import type { SectionValues } from '../../runtime/config.ts'
 import { SentinelError } from '../../runtime/errors.ts'
+import { giveHeapRoom } from '../../runtime/heap.ts'
 import { createCloser, type Service } from '../../runtime/lifecycle.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Metrics } from '../../runtime/metrics.ts'
@@ -103,6 +104,7 @@ export const score: Command<ScoreConfig> = {
     if (given.length > 0) {
       throw new SentinelError('NS_USAGE', `score: --${given[0]} is for scoring again: it needs --into TOPIC`)
     }
+    giveHeapRoom()
     return context.supervise([await startScoring(context)])
   },
 }
