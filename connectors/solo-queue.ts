@@ -121,15 +121,18 @@ export const createSoloQueue = async <T, R>(
     throw error
   }
 
-  const outcomeOf = async (job: BullJob): Promise<SoloOutcome<R> | undefined> => {
-    const state = await job.getState()
+  const outcomeOf = (state: string, job: BullJob): SoloOutcome<R> | null => {
     if (state === 'completed') return { result: job.returnvalue as R }
-    return state === 'failed' ? { failed: job.failedReason } : undefined
+    return state === 'failed' ? { failed: job.failedReason } : null
   }
 
-  const viewOf = async (job: BullJob): Promise<SoloJobView<T, R> | undefined> => {
-    const state = await job.getState()
+  const viewOf = async (read: BullJob): Promise<SoloJobView<T, R> | undefined> => {
+    const state = await read.getState()
     if (!Object.hasOwn(STATES, state)) return undefined
+    // It may have ended since it was read: then what came of it is not in there.
+    const isOld = read.finishedOn === undefined && (state === 'completed' || state === 'failed')
+    const job: BullJob | undefined = isOld ? await queue.getJob(read.id ?? '') : read
+    if (job === undefined) return undefined
     return {
       id: job.id ?? '',
       state: STATES[state as keyof typeof STATES],
@@ -138,7 +141,7 @@ export const createSoloQueue = async <T, R>(
       started: job.processedOn ?? null,
       ended: job.finishedOn ?? null,
       progress: isProgress(job.progress) ? job.progress : null,
-      outcome: (await outcomeOf(job)) ?? null,
+      outcome: outcomeOf(state, job),
     }
   }
 
@@ -196,15 +199,10 @@ export const createSoloQueue = async <T, R>(
     follow: async (id, { onProgress, signal }) => {
       for (;;) {
         signal.throwIfAborted()
-        const job: BullJob | undefined = await reached(queue.getJob(id))
+        const job = await find(id)
         if (job === undefined) throw new SentinelError('NS_USAGE', `there is no job ${id}`)
-        if (isProgress(job.progress)) onProgress(job.progress)
-        const outcome = await reached(outcomeOf(job))
-        if (outcome !== undefined) {
-          // The state is newer than the job that was read before it.
-          const ended: BullJob | undefined = await reached(queue.getJob(id))
-          return (ended && (await reached(outcomeOf(ended)))) ?? outcome
-        }
+        if (job.progress !== null) onProgress(job.progress)
+        if (job.outcome !== null) return job.outcome
         await sleep(FOLLOW_MS)
       }
     },

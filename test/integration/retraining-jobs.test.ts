@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import { createRedis, redisConfig } from '../../connectors/redis.ts'
 import { loadBaseline } from '../../models/baseline/load.ts'
 import { modelsConfig } from '../../models/registry/keys.ts'
+import { registryOf } from '../../pipelines/models/open.ts'
 import { retrainingConfig } from '../../pipelines/retraining/config.ts'
 import { addOnDrift } from '../../pipelines/retraining/drift.ts'
 import { openRetrainingQueue, startRetraining } from '../../pipelines/retraining/retraining.ts'
@@ -10,8 +11,10 @@ import { loadConfig } from '../../runtime/config.ts'
 import { dataConfig } from '../../runtime/data.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { createMetrics } from '../../runtime/metrics.ts'
+import type { Cli } from '../support/cli.ts'
+import { promoteFirst, traffic } from '../support/retraining.ts'
 import { makeScoringSystem } from '../support/scoring.ts'
-import { services, until } from '../support/services.ts'
+import { runCli, services, until } from '../support/services.ts'
 import { cleanUp } from '../support/stages.ts'
 import { tempDir } from '../support/temp.ts'
 
@@ -110,4 +113,60 @@ describe('a retraining because of drift', () => {
     expect(await jobs()).toBe(2)
     expect((await queue.list())[0]?.data.trigger).toMatch(/^drift: the stability index of the scores of /)
   })
+})
+
+describe('a retraining whose process is killed', () => {
+  it.each([
+    { phase: 'train', at: /^train: / },
+    { phase: 'shadow', at: /^shadow$/ },
+  ])(
+    'in the phase $phase is ended by another one, before the next is begun',
+    async ({ phase, at }) => {
+      const world = await makeWorld()
+      const { config, deps, queue } = world
+      const models = registryOf(config, deps.log)
+      await promoteFirst(models)
+      await world.produce(traffic(6_000))
+      const start = () =>
+        runCli(['retrain'], {
+          TOPIC_PREFIX: config.topics.prefix,
+          DATA_DIR: config.data.dir,
+          RETRAIN_SHADOW_MS: '5000',
+        })
+      const processes = [start(), start()]
+      const id = await queue.add({ trigger: 'the one that is killed' })
+      const next = await queue.add({ trigger: 'the next one' })
+      const begun = (process: Cli) =>
+        [...process.stderr().matchAll(/"job":"(\w+)","msg":"retraining"/g)].map(match => match[1])
+      await until(async () => at.test((await queue.find(id))?.progress?.phase ?? ''), {
+        what: `the phase ${phase}`,
+        timeoutMs: 60_000,
+      })
+      const [killed] = processes.filter(process => begun(process).includes(id))
+      const [heir] = processes.filter(process => process !== killed)
+      killed?.kill('SIGKILL')
+      await killed?.exited
+      expect(await queue.find(id)).toMatchObject({ state: 'active' })
+
+      const [first, second] = await until(
+        async () => {
+          const jobs = await Promise.all([id, next].map(queue.find))
+          return jobs.every(job => job?.outcome) && jobs
+        },
+        { what: 'the end of both', timeoutMs: 120_000 },
+      )
+      const rejected = {
+        outcome: { result: { outcome: 'rejected', reason: expect.stringContaining('0 live events') } },
+      }
+      expect([first, second]).toMatchObject([rejected, rejected])
+      expect([killed, heir].map(process => process && begun(process))).toEqual([[id], [id, next]])
+      expect(second?.started).toBeGreaterThanOrEqual(first?.ended ?? Number.POSITIVE_INFINITY)
+      // What was published before the kill is not trained again.
+      const retrained = (await models.list())
+        .models()
+        .filter(({ version }) => version.startsWith('retrained-'))
+      expect(retrained.length).toBe(2)
+    },
+    240_000,
+  )
 })

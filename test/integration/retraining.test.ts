@@ -1,10 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from '@jest/globals'
 import { redisConfig } from '../../connectors/redis.ts'
-import { observe } from '../../models/features/observe.ts'
 import { modelsConfig } from '../../models/registry/keys.ts'
-import { createRandom } from '../../models/trainers/random.ts'
-import { trainModel } from '../../models/trainers/train.ts'
 import { registryOf } from '../../pipelines/models/open.ts'
 import { retrainingConfig } from '../../pipelines/retraining/config.ts'
 import { openRetrainingQueue, startRetraining } from '../../pipelines/retraining/retraining.ts'
@@ -14,9 +11,8 @@ import { dataConfig } from '../../runtime/data.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { createMetrics } from '../../runtime/metrics.ts'
 import type { Threat } from '../../schemas/generated.ts'
-import { makeEvent } from '../support/events.ts'
-import { NO_ORIGIN } from '../support/models.ts'
-import { ARRIVED, makeScoringSystem } from '../support/scoring.ts'
+import { promoteFirst, traffic } from '../support/retraining.ts'
+import { makeScoringSystem } from '../support/scoring.ts'
 import { services } from '../support/services.ts'
 import { cleanUp, drained, readAll } from '../support/stages.ts'
 import { tempDir } from '../support/temp.ts'
@@ -48,27 +44,6 @@ const run = async (service: Promise<{ close(): Promise<void> }>) => {
   const running = await service
   cleanUp(() => running.close())
   return running
-}
-
-/** Usual traffic of a few entities, the same for the same numbers. */
-const traffic = (count: number, seed = 0) => {
-  const random = createRandom(seed + 1)
-  return Array.from({ length: count }, () => ({
-    entity: `ip:203.0.113.${random.below(40)}`,
-    dstPort: [22, 80, 443, 8080][random.below(4)] ?? 22,
-    user: `user-${random.below(7)}`,
-    outcome: random.below(50) === 0 ? ('failure' as const) : ('success' as const),
-    bytesIn: Math.floor(1_000 / (random.next() + 0.01)),
-    durationMs: Math.floor(100 / (random.next() + 0.01)),
-  }))
-}
-
-/** Has a model that knows this traffic in force. */
-const promoteFirst = async ({ models }: System) => {
-  const events = traffic(3_000, 7).map((event, i) => makeEvent({ ...event, time: ARRIVED + i * 1000 }))
-  const model = trainModel(observe(events), { version: 'first', sequence: 2, seed: 1 })
-  await models.publish(model, NO_ORIGIN)
-  await models.point('champion', 'first', 'a test')
 }
 
 const threatsOf = async ({ kafka, topics, codecs }: System): Promise<(Threat & { partition: number })[]> => {
@@ -109,7 +84,7 @@ const NEVER = new AbortController().signal
 describe('retraining', () => {
   it('tries a challenger on live events, promotes it at one point of each partition, and goes back', async () => {
     const system = await makeSystem()
-    await promoteFirst(system)
+    await promoteFirst(system.models)
     await run(startScoring(system.deps))
     await system.produce(traffic(3_000))
     await run(startRetraining(system.deps))
@@ -165,7 +140,7 @@ describe('retraining', () => {
 
   it('rejects a challenger that no live event was seen with, and takes its pointer away', async () => {
     const system = await makeSystem({ RETRAIN_SHADOW_MS: '2000' })
-    await promoteFirst(system)
+    await promoteFirst(system.models)
     await system.produce(traffic(3_000))
     await run(startRetraining(system.deps))
     const id = await system.queue.add({ trigger: 'a test' })
