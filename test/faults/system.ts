@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { groupLag, withAdmin } from '../../connectors/kafka/admin.ts'
 import type { Kafka } from '../../connectors/kafka/client.ts'
@@ -79,7 +80,7 @@ const MOMENT_MS = 60
 
 /**
  * Settings that make much happen in little time: small fetches, so many transactions; few entities in memory, so that
- * some are evicted; every event a threat, so that a wrong state shows in the next one; a limit of a record that some are
+ * some are evicted; every event a threat, so that a wrong state shows in the next one, and every threat an alert, so that none is passed over unseen; a limit of a record that some are
  * over; sessions that end soon. Redis is nowhere: ingest and scoring must not care.
  */
 const HARSH = {
@@ -93,6 +94,7 @@ const HARSH = {
   SCORING_MAX_ENTITIES: '40',
   ALERTING_MAX_GROUPS: '40',
   ALERTING_MAX_ALERTS: '20',
+  ALERTING_RULES_DIR: join(import.meta.dirname, 'rules'),
 }
 
 /** Of what checks a system afterwards, whatever its processes had. */

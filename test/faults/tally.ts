@@ -74,15 +74,36 @@ export const createSequences = () => {
   }
 }
 
+/** Places in `whole` that must go for `part` to be left; undefined when no choice of them does that. */
+const missingFrom = (whole: readonly number[], part: readonly number[]): number[] | undefined => {
+  const missing: number[] = []
+  let at = 0
+  whole.forEach((print, i) => {
+    if (print === part[at]) at++
+    else missing.push(i)
+  })
+  return at === part.length ? missing : undefined
+}
+
+/** How one partition differs from what it should hold; undefined when it does not. */
+const sequenceProblem = (wanted: readonly number[], got: readonly number[]): string | undefined => {
+  const [lost, extra] = [missingFrom(wanted, got), missingFrom(got, wanted)]
+  if (lost?.length === 0) return undefined
+  const [what, places] =
+    lost !== undefined
+      ? ['lost, of those expected', lost]
+      : extra !== undefined
+        ? ['too many, of those there', extra]
+        : ['different from', [wanted.findIndex((print, i) => print !== got[i])]]
+  return `${got.length} records, ${wanted.length} expected, ${what}: ${told(places.map(String)).join(', ')}`
+}
+
 /** Where two runs over the same partitions differ. */
 export const sequenceProblems = (
   expected: ReturnType<typeof createSequences>,
   found: ReturnType<typeof createSequences>,
 ): string[] =>
   [...new Set([...expected.names(), ...found.names()])].toSorted().flatMap(name => {
-    const [wanted, got] = [expected.of(name), found.of(name)]
-    const first = wanted.findIndex((print, i) => print !== got[i])
-    if (first < 0 && wanted.length === got.length) return []
-    const from = first < 0 ? wanted.length : first
-    return [`${name}: ${got.length} records, ${wanted.length} expected, different from the record ${from} on`]
+    const problem = sequenceProblem(expected.of(name), found.of(name))
+    return problem === undefined ? [] : [`${name}: ${problem}`]
   })
