@@ -5,6 +5,7 @@ import { createCloser } from '../runtime/lifecycle.ts'
 import type { Log } from '../runtime/log.ts'
 import { topicCatalogue } from '../schemas/topics.ts'
 import { openLettersOffice } from './dead-letters/office.ts'
+import { originsOf } from './dead-letters/replay.ts'
 import { openModelsOffice } from './models/office.ts'
 import { type ModelsConfig, registryOf } from './models/open.ts'
 import { openRetrainingOffice } from './retraining/office.ts'
@@ -27,9 +28,11 @@ export const openBackOffice = async (deps: { readonly config: BackOfficeConfig; 
     closer.add(() => models.close())
     const queue = await openRetrainingQueue(deps)
     closer.add(() => queue.close())
+    const topics = topicCatalogue(config.topics)
     const deadLetters = openLettersOffice({
       kafka: createKafka({ config: config.kafka, log }),
-      topic: topicCatalogue(config.topics).deadLetters.name,
+      topic: topics.deadLetters.name,
+      origins: originsOf(topics),
       prefix: config.topics.prefix,
     })
     const retraining = openRetrainingOffice(queue)

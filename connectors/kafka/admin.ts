@@ -31,6 +31,13 @@ const requireTopics = async (admin: Admin, topics: readonly string[]): Promise<v
   }
 }
 
+/** Those of these topics that are there. Throws SentinelErrors only. */
+export const topicsThere = (kafka: Kafka, topics: readonly string[]): Promise<string[]> =>
+  withAdmin(kafka, 'looking up topics', async admin => {
+    const existing = new Set(await admin.listTopics())
+    return topics.filter(topic => existing.has(topic))
+  })
+
 /** The number of partitions of each topic, in the order given. Throws NS_TOPIC_MISSING naming those that are not there. */
 export const partitionCount = (kafka: Kafka, topics: readonly string[]): Promise<[string, number][]> =>
   withAdmin(kafka, 'looking up topics', async admin => {

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { Duplex } from 'node:stream'
+import { Duplex, PassThrough } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, it } from '@jest/globals'
 
@@ -30,6 +30,7 @@ describe('a transactional producer', () => {
   type Broker = Record<string, (request: object) => Promise<object>>
   const createEosManager = require('kafkajs/src/producer/eosManager/index.js') as (deps: object) => {
     initProducerId(): Promise<void>
+    lost(): Promise<void>
     beginTransaction(): void
     addPartitionsToTransaction(topics: object[]): Promise<void>
     sendOffsets(offsets: object): Promise<void>
@@ -48,10 +49,9 @@ describe('a transactional producer', () => {
       return { producerId: 1, producerEpoch: 0 }
     }
     const requests = ['initProducerId', 'addPartitionsToTxn', 'addOffsetsToTxn', 'txnOffsetCommit', 'endTxn']
-    const broker: Broker & { nodeId?: number } = Object.fromEntries(
-      requests.map(name => [name, answer(name)]),
-    )
-    const found = Object.assign(broker, { nodeId: 1 })
+    const broker: Broker = Object.fromEntries(requests.map(name => [name, answer(name)]))
+    const connection = { socket: new PassThrough(), isConnected: () => true }
+    const found = Object.assign(broker, { nodeId: 1, connectionPool: { pool: [connection] } })
     const cluster = {
       retry: { initialRetryTime: 1, retries: 3 },
       refreshMetadataIfNecessary: async () => undefined,
@@ -63,7 +63,7 @@ describe('a transactional producer', () => {
     }
     const logger = { namespace: () => logger, debug: () => undefined }
     const deps = { logger, cluster, transactional: true, transactionalId: 't' }
-    return { manager: createEosManager(deps), asked }
+    return { manager: createEosManager(deps), asked, connection }
   }
   const partitions = [{ topic: 'out', partitions: [{ partition: 0 }] }]
   const offsets = { consumerGroupId: 'g', topics: [] }
@@ -92,6 +92,22 @@ describe('a transactional producer', () => {
     asked.length = 0
     await manager.addPartitionsToTransaction(partitions)
     expect(asked).toEqual(['findCoordinator', 'addPartitionsToTxn'])
+  })
+
+  it('has no further transaction once its connection to the coordinator has ended', async () => {
+    const { manager, asked, connection } = make()
+    await manager.initProducerId()
+    await transact(manager)
+    asked.length = 0
+    connection.socket.destroy()
+    await manager.lost()
+    connection.socket = new PassThrough()
+    manager.beginTransaction()
+    await expect(manager.addPartitionsToTransaction(partitions)).rejects.toMatchObject({
+      type: 'INVALID_TXN_STATE',
+      retriable: false,
+    })
+    expect(asked).toEqual([])
   })
 
   it('repeats what comes while the broker still ends the transaction before', async () => {

@@ -98,6 +98,18 @@ describe('a partition that is owned', () => {
     expect(broker.output).toEqual(['0', '1'])
   })
 
+  it('is taken anew when the connection to its coordinator has ended', async () => {
+    const { broker, partition, take, nextStart } = setUpPartition()
+    await take()
+    await partition.accept(batch(0, 2))
+    const again = nextStart()
+    for (const lose of broker.loseConnections.splice(0)) lose()
+    await again
+    expect(broker.opened).toBe(2)
+    await expect(partition.accept(batch(2, 2))).resolves.toBe(true)
+    expect(broker.output).toEqual(['0', '1', '2', '3'])
+  })
+
   it('ends the service when another offset was fetched than the next one', async () => {
     const { broker, fatal, partition, take } = setUpPartition()
     await take()

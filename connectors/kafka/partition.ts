@@ -15,7 +15,7 @@ import { planBatch } from './plan.ts'
 import type { Positions } from './positions.ts'
 import { planSends, type TopicMessages } from './records.ts'
 import type { InputRecord, PartitionTask, Stage, StateSize } from './stage.ts'
-import { openProducer, runTransaction } from './transaction.ts'
+import { openProducer, runTransaction, type TransactionScope } from './transaction.ts'
 import { processReadable } from './withheld.ts'
 
 interface PartitionDeps {
@@ -94,6 +94,14 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
   const measures = createMeasures(deps)
   const ages = new Map<string, Age>()
 
+  const scope: TransactionScope = {
+    topics: [
+      ...stage.outputs.map(({ topic, everywhere }) => (everywhere ? { topic } : { topic, partition })),
+      ...(stage.changelog === undefined ? [] : [{ topic: stage.changelog, partition }]),
+    ],
+    group: stage.group,
+  }
+
   let state = new AbortController()
   let owned = false
   let active = false
@@ -166,8 +174,19 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
     open = true
   }
 
+  /** A batch that is under way when its producer loses its coordinator fails by itself; then there is nothing left to do. */
+  const renewWhenLost = (mine: Producer) => {
+    const renew = async () => {
+      await mine.lost()
+      await serially(async () => {
+        if (producer === mine) pauseAndTakeAnew(0)
+      })
+    }
+    renew().catch((error: unknown) => fatal(toSentinelError(error)))
+  }
+
   const takeOnce = async (signal: AbortSignal): Promise<void> => {
-    const fresh = await openProducer(kafka, transactionalId)
+    const fresh = await openProducer(kafka, transactionalId, scope)
     let kept = false
     try {
       // The batch that an earlier state began can no longer commit, but it may just have; wait for its end.
@@ -181,6 +200,7 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
       kept = true
       producer = fresh
       active = true
+      renewWhenLost(fresh)
       trouble = undefined
       log.debug({ offset: inputs.position(stage.input) }, 'partition taken')
     } finally {
@@ -211,6 +231,12 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
     take(signal, delayMs).catch((error: unknown) => fatal(toSentinelError(error)))
   }
 
+  /** Outside of an assignment, which pauses the partition anyway. */
+  const pauseAndTakeAnew = (delayMs: number) => {
+    for (const input of inputsOf(stage)) flow.pause(input, partition)
+    takeAnew(delayMs)
+  }
+
   /** After any error the producer is done with, and so is everything that was believed about the partition. */
   const failed = (signal: AbortSignal, error: unknown, topic: string, from: number) => {
     measures.failed(error)
@@ -223,8 +249,7 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
     const delay = Math.max(isFenced(error) ? 1.2 * HEARTBEAT_MS : 0, backoffMs(failures))
     trouble = problem.message
     log.warn({ code: problem.code, topic, offset: from, retryMs: Math.round(delay) }, problem.message)
-    for (const input of inputsOf(stage)) flow.pause(input, partition)
-    takeAnew(delay)
+    pauseAndTakeAnew(delay)
   }
 
   const commit = async (owner: Producer, sends: readonly TopicMessages[][], topic: string, next: number) => {

@@ -27,6 +27,7 @@ const stage = (rest: Partial<Stage> = {}): Stage => ({
   name: 's',
   group: 'g',
   input: 'in',
+  outputs: [],
   createTask: (): PartitionTask => {
     throw new Error('not used')
   },

@@ -62,12 +62,15 @@ export interface TransactionalProducer {
 export const createTransactionalProducer = async (deps: {
   readonly kafka: Kafka
   readonly transactionalId: string
+  /** Full names of the topics that it writes to. */
+  readonly topics: readonly string[]
 }): Promise<TransactionalProducer> => {
   const { kafka, transactionalId } = deps
+  const scope = { topics: deps.topics.map(topic => ({ topic })) }
   const compression = compressionType(kafka.config.compression)
   const open = async () => {
     try {
-      return await openProducer(kafka, transactionalId)
+      return await openProducer(kafka, transactionalId, scope)
     } catch (error) {
       throw toKafkaError(error, `opening the transactions of ${transactionalId}`)
     }

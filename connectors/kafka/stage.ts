@@ -97,6 +97,10 @@ export interface Stage {
    * that nothing is promised about the order between topics.
    */
   readonly sideInputs?: readonly string[]
+  /**
+   * Topics that its outputs go to: to the partition number of the input, unless `everywhere` says that they may go to any.
+   */
+  readonly outputs: readonly { readonly topic: string; readonly everywhere?: boolean }[]
   /** Compacted topic, with as many partitions as `input`, that holds the state; none for a stateless stage. */
   readonly changelog?: string
   createTask(partition: number): PartitionTask

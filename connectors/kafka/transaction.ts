@@ -3,15 +3,50 @@ import type { Kafka } from './client.ts'
 import type { InputOffset } from './inputs.ts'
 import type { TopicMessages } from './records.ts'
 
+/** All that the transactions of one id may be in: partitions that they write to, and a group whose offsets they commit. */
+export interface TransactionScope {
+  /** Topics by full name; all partitions of one for which none is given. */
+  readonly topics: readonly { readonly topic: string; readonly partition?: number }[]
+  readonly group?: string
+}
+
+/** States of a transaction (KIP-664) in which it counts, or will; in the others but for {@link NOTHING} it does not. */
+const COMMITTED: ReadonlySet<string> = new Set(['PrepareCommit', 'CompleteCommit'])
+/** States in which there is nothing that could count. */
+const NOTHING: ReadonlySet<string> = new Set(['Empty', 'Dead'])
+
+/**
+ * Gives the last transaction of an id, which the producer has, its markers where they are missing, by a further one that
+ * holds nothing; then closes the producer. A broker that starts again takes a transaction for ended everywhere although
+ * partitions without a leader have no marker of it (KAFKA-20734): they keep its records back, and make them a part of the
+ * next transaction, whose undoing undoes them, too.
+ */
+const settle = async (producer: Producer, { topics, group }: TransactionScope): Promise<void> => {
+  try {
+    await producer.connect()
+    const state = await producer.lastTransaction()
+    if (state === null || NOTHING.has(state)) return
+    const settling = await producer.transaction()
+    await settling.add({ topics, ...(group === undefined ? {} : { consumerGroupId: group }) })
+    await (COMMITTED.has(state) ? settling.commit() : settling.abort())
+  } finally {
+    await producer.disconnect()
+  }
+}
+
 /**
  * Connects a transactional producer and initialises it (KIP-98), which ends whatever a predecessor of the same id had
- * open and fences it: when this resolves, what that predecessor committed is all that it will ever have committed.
+ * open and fences it: when this resolves, what that predecessor committed is all that it will ever have committed, and
+ * all of that can be read. The producer is done with once {@link Producer.lost} resolves: it refuses every further
+ * transaction. Throws what kafkajs throws.
  */
 export const openProducer = async (
   kafka: Kafka,
   transactionalId: string,
+  scope: TransactionScope,
   transactionTimeout = kafka.config.transactionTimeoutMs,
 ): Promise<Producer> => {
+  await settle(kafka.producer({ transactionalId, transactionTimeout }), scope)
   const producer = kafka.producer({ transactionalId, transactionTimeout })
   try {
     await producer.connect()

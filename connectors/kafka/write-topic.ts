@@ -31,7 +31,7 @@ export const openTopicWriter = async (kafka: Kafka, topic: string): Promise<Topi
   const doing = `writing to ${topic}`
   const open = async (): Promise<Producer> => {
     try {
-      return await openProducer(kafka, `${topic}-writer`, TRANSACTION_TIMEOUT_MS)
+      return await openProducer(kafka, `${topic}-writer`, { topics: [{ topic }] }, TRANSACTION_TIMEOUT_MS)
     } catch (error) {
       throw toKafkaError(error, doing)
     }

@@ -21,7 +21,7 @@ interface DecisionWriterDeps {
 export const openDecisionWriter = async (deps: DecisionWriterDeps): Promise<DecisionWriter> => {
   const { kafka, topic, codec, transactionalId } = deps
   const copiesOf = await forEveryPartition(kafka, topic)
-  const producer = await createTransactionalProducer({ kafka, transactionalId })
+  const producer = await createTransactionalProducer({ kafka, transactionalId, topics: [topic] })
   return {
     write: entries =>
       producer.write(

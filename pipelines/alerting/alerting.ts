@@ -32,6 +32,7 @@ export interface AlertingDeps extends AlertTimes {
     readonly decisions: string
     readonly alerts: string
     readonly alertState: string
+    readonly deadLetters: string
   }
   readonly codecs: {
     readonly threat: Pick<Codec<Threat>, 'decode'>
@@ -267,6 +268,11 @@ export const createAlertingStage = (deps: AlertingDeps): Stage => ({
   group: deps.group,
   input: deps.topics.threats,
   sideInputs: [deps.topics.decisions],
+  outputs: [
+    { topic: deps.topics.alerts },
+    ...deps.sinks.map(({ topic }) => ({ topic })),
+    { topic: deps.topics.deadLetters, everywhere: true },
+  ],
   changelog: deps.topics.alertState,
   createTask: partition => createTask(deps, partition),
   tooLarge: deps.deadLetter,

@@ -58,6 +58,7 @@ export const assembleAlerting = async ({
       decisions: topics.decisions.name,
       alerts: topics.alerts.name,
       alertState: topics.alertState.name,
+      deadLetters: topics.deadLetters.name,
     },
     codecs: { threat, decision, alert, alertState },
     rules,

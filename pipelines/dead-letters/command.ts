@@ -5,7 +5,7 @@ import { SentinelError } from '../../runtime/errors.ts'
 import { EXIT } from '../../runtime/lifecycle.ts'
 import { topicCatalogue, type topicsConfig } from '../../schemas/topics.ts'
 import { type FoundLetter, findDeadLetters } from './read.ts'
-import { replayDeadLetters } from './replay.ts'
+import { originsOf, replayDeadLetters } from './replay.ts'
 import { isNarrowed, limitOf, SELECTION_OPTIONS, type Selection, selectionOf } from './selection.ts'
 import { letterJson, letterLines, listHead, listLine } from './show.ts'
 
@@ -105,6 +105,7 @@ const replay = async (work: Work): Promise<number> => {
   const { replayed, before, withheld } = await replayDeadLetters({
     kafka: createKafka({ config: config.kafka, log }),
     topic,
+    origins: originsOf(topicCatalogue(config.topics)),
     transactionalId: `${config.topics.prefix}dead-letters-replay`,
     selection,
     limit,

@@ -19,6 +19,8 @@ interface OfficeDeps {
   readonly kafka: Kafka
   /** Full name of the topic of dead letters. */
   readonly topic: string
+  /** Full names of the topics that dead letters come from. */
+  readonly origins: readonly string[]
   /** Put before the name of every topic. */
   readonly prefix: string
 }
@@ -34,7 +36,7 @@ const selectionOf = (query: LettersQuery, prefix: string): Selection => {
 }
 
 /** What people do to dead letters from elsewhere than the command line. Secrets are masked, always. */
-export const openLettersOffice = ({ kafka, topic, prefix }: OfficeDeps) => {
+export const openLettersOffice = ({ kafka, topic, origins, prefix }: OfficeDeps) => {
   /** One after the other: each look reads the topic, and many at once would read it many times. */
   const looks = createTurns(1)
   const placesOf = (ids: readonly string[]): Selection => ({
@@ -76,6 +78,7 @@ export const openLettersOffice = ({ kafka, topic, prefix }: OfficeDeps) => {
           const { replayed, before, withheld } = await replayDeadLetters({
             kafka,
             topic,
+            origins,
             transactionalId: `${prefix}dead-letters-replay`,
             selection,
             limit: ids.length,

@@ -1,9 +1,10 @@
 import { replayMark, replayOf } from '../../connectors/dead-letters.ts'
-import { partitionCount } from '../../connectors/kafka/admin.ts'
+import { partitionCount, topicsThere } from '../../connectors/kafka/admin.ts'
 import type { Kafka } from '../../connectors/kafka/client.ts'
 import { createTransactionalProducer } from '../../connectors/kafka/produce.ts'
 import type { OutputRecord } from '../../connectors/kafka/stage.ts'
 import { SentinelError, toSentinelError } from '../../runtime/errors.ts'
+import type { Topics } from '../../schemas/topics.ts'
 import { type FoundLetter, findDeadLetters } from './read.ts'
 import type { Selection } from './selection.ts'
 
@@ -12,6 +13,8 @@ export interface ReplayDeps {
   readonly kafka: Kafka
   /** Full name of the topic of dead letters. */
   readonly topic: string
+  /** Full names of the topics that dead letters come from. */
+  readonly origins: readonly string[]
   /** Of two replays with the same id, the later one ends the earlier one. */
   readonly transactionalId: string
   readonly selection: Selection
@@ -26,6 +29,10 @@ export interface ReplayDeps {
   readonly signal: AbortSignal
   readonly now?: () => number
 }
+
+/** Full names of the topics that stages take records from, and so dead letters come from. */
+export const originsOf = ({ rawEvents, events, threats, decisions }: Topics): string[] =>
+  [rawEvents, events, threats, decisions].map(({ name }) => name)
 
 /** What a replay came to. */
 export interface ReplayReport {
@@ -66,7 +73,10 @@ export const replayDeadLetters = async (deps: ReplayDeps): Promise<ReplayReport>
   const replayed = new Map<string, string[]>()
   let [left, before, withheld] = [limit, 0, 0]
   const requirePlace = createPlaceCheck(kafka)
-  const producer = dryRun ? undefined : await createTransactionalProducer(deps)
+  const written = [topic, ...deps.origins, ...(deps.into === undefined ? [] : [deps.into])]
+  const producer = dryRun
+    ? undefined
+    : await createTransactionalProducer({ ...deps, topics: await topicsThere(kafka, written) })
 
   const onLetters = async (found: readonly FoundLetter[]) => {
     if (signal.aborted) return

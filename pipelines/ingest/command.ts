@@ -37,7 +37,11 @@ export const startIngest = async ({ config, log, metrics }: IngestDeps): Promise
   const events = await registry.codec('Event', topics.events.name)
   const stage = createIngestStage({
     group: `${config.topics.prefix}ingest`,
-    topics: { rawEvents: topics.rawEvents.name, events: topics.events.name },
+    topics: {
+      rawEvents: topics.rawEvents.name,
+      events: topics.events.name,
+      deadLetters: topics.deadLetters.name,
+    },
     normalise: createNormalise(config.sources),
     encodeEvent: events.encoder(writeEvent),
     decodeFramed: bytes => registry.decodeAny(bytes),

@@ -30,7 +30,7 @@ const run = async (
 ): Promise<readonly OutputRecord[]> => {
   const stage = createIngestStage({
     group: 'ingest',
-    topics: { rawEvents: 'raw-events', events: 'events' },
+    topics: { rawEvents: 'raw-events', events: 'events', deadLetters: 'dead-letters' },
     normalise: createNormalise({ assumeTimeZone: 'UTC', secretsMode: undefined, secretsKey: undefined }),
     encodeEvent: event => Buffer.from(JSON.stringify(event)),
     decodeFramed,

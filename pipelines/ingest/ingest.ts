@@ -10,7 +10,7 @@ export interface IngestDeps {
   /** Consumer group, prefix included. */
   readonly group: string
   /** Full names of the topics. */
-  readonly topics: { readonly rawEvents: string; readonly events: string }
+  readonly topics: { readonly rawEvents: string; readonly events: string; readonly deadLetters: string }
   readonly normalise: Normalise
   readonly encodeEvent: (event: Event) => Buffer
   /** Reads a value that a producer framed with the registry; throws NS_UNDECODABLE, NS_SCHEMA_UNKNOWN. */
@@ -96,6 +96,7 @@ export const createIngestStage = (deps: IngestDeps): Stage => ({
   name: 'ingest',
   group: deps.group,
   input: deps.topics.rawEvents,
+  outputs: [deps.topics.events, deps.topics.deadLetters].map(topic => ({ topic, everywhere: true })),
   createTask: () => createTask(deps),
   tooLarge: deps.deadLetter,
 })

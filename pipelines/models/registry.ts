@@ -143,7 +143,11 @@ export const openModelRegistry = ({ kafka, topic, keys, shipped }: ModelRegistry
     decide: (ledger: Ledger) => { readonly result: T; readonly records: readonly NewRecord[] },
   ): Promise<T> => {
     for (let attempt = 1; ; attempt++) {
-      const producer = await createTransactionalProducer({ kafka, transactionalId: `${topic}-writer` })
+      const producer = await createTransactionalProducer({
+        kafka,
+        transactionalId: `${topic}-writer`,
+        topics: [topic],
+      })
       try {
         const { result, records } = decide(await readLedger())
         if (records.length > 0) await producer.write(records.map(each => ({ ...each, topic })))

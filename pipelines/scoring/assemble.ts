@@ -60,7 +60,12 @@ export const assembleScoring = async ({
       : { models: chosen.models, close: async () => undefined }
   const stage = createScoringStage({
     group: `${config.topics.prefix}scoring`,
-    topics: { events: topics.events.name, threats, entityState: topics.entityState.name },
+    topics: {
+      events: topics.events.name,
+      threats,
+      entityState: topics.entityState.name,
+      deadLetters: topics.deadLetters.name,
+    },
     codecs: {
       event,
       judged: event.select(EVENT_FIELDS, readJudgedEvent),

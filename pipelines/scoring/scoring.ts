@@ -46,7 +46,12 @@ export interface ScoringDeps {
   /** Consumer group, prefix included. */
   readonly group: string
   /** Full names of the topics. */
-  readonly topics: { readonly events: string; readonly threats: string; readonly entityState: string }
+  readonly topics: {
+    readonly events: string
+    readonly threats: string
+    readonly entityState: string
+    readonly deadLetters: string
+  }
   readonly codecs: {
     /** The event whole, as a threat holds it. */
     readonly event: Pick<Decoder<Event>, 'decode'>
@@ -326,6 +331,11 @@ export const createScoringStage = (deps: ScoringDeps): Stage => ({
   name: 'scoring',
   group: deps.group,
   input: deps.topics.events,
+  outputs: [
+    { topic: deps.topics.threats },
+    ...deps.sinks.map(({ topic }) => ({ topic })),
+    { topic: deps.topics.deadLetters, everywhere: true },
+  ],
   changelog: deps.topics.entityState,
   createTask: () => createTask(deps),
   tooLarge: deps.deadLetter,

@@ -19,7 +19,14 @@ describe(`a broker that fails its clients (FAULT_SEED=${seed})`, () => {
   const systemUnderFault = async (env: Readonly<Record<string, string>> = {}): Promise<System> => {
     const { schemaRegistryUrl } = services()
     const { proxied, direct } = broker
-    const system = await createSystem({ brokers: proxied, direct, schemaRegistryUrl, seed, revived: true, env })
+    const system = await createSystem({
+      brokers: proxied,
+      direct,
+      schemaRegistryUrl,
+      seed,
+      revived: true,
+      env,
+    })
     cleanUp(() => system.close())
     return system
   }

@@ -48,7 +48,11 @@ export const createOracle = async (env: Environment): Promise<Oracle> => {
   })
   const ingest = createIngestStage({
     group: 'oracle',
-    topics: { rawEvents: topics.rawEvents.name, events: topics.events.name },
+    topics: {
+      rawEvents: topics.rawEvents.name,
+      events: topics.events.name,
+      deadLetters: topics.deadLetters.name,
+    },
     normalise: createNormalise(config.sources),
     encodeEvent: value => event.encode(value),
     decodeFramed: bytes => registry.decodeAny(bytes),

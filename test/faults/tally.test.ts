@@ -2,7 +2,12 @@ import { describe, expect, it } from '@jest/globals'
 import type { OutputRecord } from '../../connectors/kafka/stage.ts'
 import { createSequences, sequenceProblems } from './tally.ts'
 
-const record = (value: string): OutputRecord => ({ topic: 't', key: null, value: Buffer.from(value), timestamp: 0 })
+const record = (value: string): OutputRecord => ({
+  topic: 't',
+  key: null,
+  value: Buffer.from(value),
+  timestamp: 0,
+})
 
 const problems = (expected: string, found: string): string[] => {
   const [wanted, got] = [createSequences(), createSequences()]

@@ -43,6 +43,7 @@ const replay = (
   replayDeadLetters({
     kafka,
     ...made,
+    origins: [],
     selection: {},
     limit: Number.POSITIVE_INFINITY,
     again: false,
@@ -127,7 +128,7 @@ describe('a replay', () => {
     const made = await makeLetters(kafka, 3)
     await replay(kafka, made, { limit: 1 })
     // What a killed one leaves: records and marks in a transaction that nobody ends.
-    const killed = await openProducer(kafka, made.transactionalId)
+    const killed = await openProducer(kafka, made.transactionalId, { topics: [] })
     cleanUp(() => killed.disconnect())
     const open = await killed.transaction()
     await open.send({ topic: made.source, messages: [{ key: 'k1', value: '1', partition: 1 }] })

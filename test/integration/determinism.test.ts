@@ -113,7 +113,9 @@ const createGroup = (stage: Stage, promote: () => void, env: Readonly<Record<str
     if (what.kind === 'join') return join()
     if (what.kind === 'promote') return promote()
     if (what.kind === 'fence') {
-      const usurper = await openProducer(kafka, `${stage.group}-${stage.input}-${what.partition}`)
+      const usurper = await openProducer(kafka, `${stage.group}-${stage.input}-${what.partition}`, {
+        topics: [],
+      })
       return usurper.disconnect()
     }
     const [first, ...others] = members
@@ -181,7 +183,7 @@ const makeStage = async (
   const stageOf = (threats: string, judges: ModelsAtWork) =>
     createScoringStage({
       group: unique('scoring'),
-      topics: { ...topics, threats },
+      topics: { ...topics, threats, deadLetters: letters },
       codecs: { ...codecs, judged: codecs.event.select(EVENT_FIELDS, readJudgedEvent) },
       models: judges,
       sinks: [],

@@ -130,7 +130,7 @@ describe('readTopic', () => {
   it('waits for what is being committed when it is called', async () => {
     const kafka = testKafka()
     const topic = await makeTopic(kafka, 'a')
-    const writer = await openProducer(kafka, unique('tx'))
+    const writer = await openProducer(kafka, unique('tx'), { topics: [] })
     cleanUp(() => writer.disconnect())
     const open = await writer.transaction()
     await open.send({ topic, messages: [{ key: 'x', value: 'v' }] })
@@ -146,7 +146,7 @@ describe('readTopic', () => {
     const topic = await makeTopic(kafka, 'a', { partitions: 2 })
     expect(await readAll(kafka, topic)).toEqual([])
     await produce(topic, { x: 4, y: 4 })
-    const writer = await openProducer(kafka, unique('tx'))
+    const writer = await openProducer(kafka, unique('tx'), { topics: [] })
     cleanUp(() => writer.disconnect())
     const aborted = await writer.transaction()
     await aborted.send({ topic, messages: [0, 1].map(partition => ({ key: 'no', value: 'v', partition })) })

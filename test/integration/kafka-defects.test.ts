@@ -46,6 +46,7 @@ const copyStage = (input: string, output: string | undefined, group = unique('co
   name: 'copy',
   group,
   input,
+  outputs: output === undefined ? [] : [{ topic: output, everywhere: true }],
   createTask: () => ({
     restore: async () => undefined,
     process: async records => ({
@@ -69,7 +70,9 @@ describe('defect 1: records of aborted transactions', () => {
   it('are never read, wherever the fetch starts and in whatever order they ended', async () => {
     const kafka = testKafka()
     const topic = await makeTopic(kafka, 'aborted')
-    const producers = await Promise.all(['a', 'b', 'c'].map(() => openProducer(kafka, unique('tx'))))
+    const producers = await Promise.all(
+      ['a', 'b', 'c'].map(() => openProducer(kafka, unique('tx'), { topics: [] })),
+    )
     cleanUp(() => Promise.all(producers.map(each => each.disconnect())))
     const open = await Promise.all(producers.map(each => each.transaction()))
     const key = Buffer.from([0, 0, 0, 0])
@@ -152,7 +155,7 @@ describe('defects 4, 5 and 12: transactions back to back', () => {
   it('with records do not each wait for kafkajs’ first retry of 300 ms', async () => {
     const kafka = testKafka()
     const [input, output] = [await makeTopic(kafka, 'in'), await makeTopic(kafka, 'out')]
-    const producer = await openProducer(kafka, unique('tx'))
+    const producer = await openProducer(kafka, unique('tx'), { topics: [] })
     cleanUp(() => producer.disconnect())
     const times: number[] = []
     for (let next = 1; next <= 21; next++) {
@@ -169,7 +172,7 @@ describe('defects 4, 5 and 12: transactions back to back', () => {
     const kafka = testKafka()
     const input = await makeTopic(kafka, 'in')
     const group = unique('offsets-only')
-    const producer = await openProducer(kafka, unique('tx'))
+    const producer = await openProducer(kafka, unique('tx'), { topics: [] })
     cleanUp(() => producer.disconnect())
     for (let next = 1; next <= 30; next++)
       await runTransaction(producer, { ...content(group, input, next), sends: [] })

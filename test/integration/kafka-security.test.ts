@@ -162,7 +162,11 @@ it('refuses a process what belongs to another, and a stranger everything', async
   }
   await expect(write(userOf('scoring'))).rejects.toMatchObject({ code: 'NS_KAFKA_REFUSED' })
   const scorer = kafkaAs(as(userOf('scoring')))
-  const open = createTransactionalProducer({ kafka: scorer, transactionalId: `${settings.prefix}ingest-0` })
+  const open = createTransactionalProducer({
+    kafka: scorer,
+    transactionalId: `${settings.prefix}ingest-0`,
+    topics: [],
+  })
   await expect(open).rejects.toMatchObject({ code: 'NS_KAFKA_REFUSED' })
   await expect(groupLag(scorer, `${settings.prefix}alerting`, topics.events.name)).rejects.toMatchObject({
     code: 'NS_KAFKA_REFUSED',

@@ -71,7 +71,7 @@ describe('a stage', () => {
     const used = (await readAll(kafka, topics.changelog)).map(record => record.partition)
     expect(new Set(used).size).toBe(1)
     const [partition = 0] = used
-    const writer = await openProducer(kafka, unique('tx'))
+    const writer = await openProducer(kafka, unique('tx'), { topics: [] })
     cleanUp(() => writer.disconnect())
     const tombstone = await writer.transaction()
     await tombstone.send({ topic: topics.changelog, messages: [{ key: 'c', value: null, partition }] })
@@ -289,6 +289,7 @@ describe('records', () => {
     name: 'copy',
     group: unique('copy'),
     input,
+    outputs: [{ topic: output }],
     createTask: () => ({
       restore: async () => undefined,
       process: async records => ({
@@ -368,7 +369,7 @@ describe('records', () => {
     await run(kafka, stage)
     await produce(input, { a: 1 })
     await drained(stage.group, input)
-    const writer = await openProducer(kafka, unique('tx'))
+    const writer = await openProducer(kafka, unique('tx'), { topics: [] })
     cleanUp(() => writer.disconnect())
     const aborted = await writer.transaction()
     await aborted.send({ topic: input, messages: [{ key: 'a', value: 'aborted' }] })

@@ -46,6 +46,7 @@ describe('what is too large', () => {
     const report = await replayDeadLetters({
       kafka,
       topic: topics.deadLetters.name,
+      origins: [],
       transactionalId: unique('replay'),
       selection: { code: 'NS_TOO_LARGE' },
       limit: 100,

@@ -53,7 +53,13 @@ const ignored = createMetrics()
 export const alertingTask = (deps: Partial<AlertingDeps> = {}) =>
   createAlertingStage({
     group: 'alerting',
-    topics: { threats: 'threats', decisions: 'decisions', alerts: 'alerts', alertState: 'alert-state' },
+    topics: {
+      threats: 'threats',
+      decisions: 'decisions',
+      alerts: 'alerts',
+      alertState: 'alert-state',
+      deadLetters: 'dead-letters',
+    },
     codecs: { threat: json(), decision: json(), alert: json(), alertState: json() },
     rules: testRules,
     sinks: [],

@@ -43,6 +43,7 @@ export const countingStage = (topics: CountingTopics, hooks: CountingHooks = {})
   name: 'counting',
   group: topics.group,
   input: topics.input,
+  outputs: [{ topic: topics.output }],
   changelog: topics.changelog,
   ...(topics.side === undefined ? {} : { sideInputs: [topics.side] }),
   createTask: () => {

@@ -27,19 +27,25 @@ const createBroker = () => {
     output: [] as string[],
     opened: 0,
     closed: 0,
+    /** Each ends the connection of a producer to its coordinator. */
+    loseConnections: [] as (() => void)[],
     /** Called before each step of a transaction; throws what the step is to fail with. */
     interfere: (_step: 'send' | 'offsets' | 'commit' | 'answer'): void => undefined,
   }
   const producer = () => {
     let epoch = 0
+    const lost = Promise.withResolvers<void>()
+    broker.loseConnections.push(lost.resolve)
     const check = () => {
       if (epoch !== broker.epoch) throw protocolError('INVALID_PRODUCER_EPOCH')
     }
     return {
       connect: async () => undefined,
       disconnect: async () => {
-        broker.closed++
+        if (epoch > 0) broker.closed++
       },
+      lastTransaction: async () => null,
+      lost: () => lost.promise,
       transaction: async () => {
         if (epoch === 0) {
           broker.opened++
@@ -115,6 +121,7 @@ export const setUpPartition = ({ changelog = false, side = false } = {}) => {
     name: 's',
     group: 'g',
     input: 'in',
+    outputs: [{ topic: 'out' }],
     ...(changelog ? { changelog: 'log' } : {}),
     ...(side ? { sideInputs: ['side'] } : {}),
     createTask: () => {

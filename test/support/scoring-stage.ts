@@ -32,7 +32,12 @@ export const json = <T>() => {
 export const stageOf = (deps: Partial<ScoringDeps> = {}) =>
   createScoringStage({
     group: 'scoring',
-    topics: { events: 'events', threats: 'threats', entityState: 'entity-state' },
+    topics: {
+      events: 'events',
+      threats: 'threats',
+      entityState: 'entity-state',
+      deadLetters: 'dead-letters',
+    },
     codecs: { event: json(), judged: json(), threat: json(), entityState: json() },
     models: oneModel(createMemoryDetector()),
     sinks: [],
