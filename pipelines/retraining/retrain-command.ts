@@ -1,7 +1,14 @@
+import { getPriority, setPriority } from 'node:os'
 import type { SoloProgress } from '../../connectors/solo-queue.ts'
 import type { Command, CommandContext } from '../../runtime/command.ts'
 import { EXIT } from '../../runtime/lifecycle.ts'
 import { openRetrainingQueue, type RetrainConfig, startRetraining } from './retraining.ts'
+
+/**
+ * Niceness of a process that retrains: where it shares its cores, scoring goes first, and a quarter of what is fought for is
+ * still left to it.
+ */
+const NICE = 5
 
 /** Tells of each phase once, and of every tenth of it. */
 const teller = (tell: (line: string) => void) => {
@@ -51,6 +58,7 @@ export const retrain: Command<RetrainConfig> = {
   },
   run: async context => {
     if (context.options['now'] === true) return retrainNow(context)
+    setPriority(Math.max(getPriority(), NICE))
     return context.supervise([await startRetraining(context)])
   },
 }
