@@ -103,6 +103,23 @@ describe('the feed', () => {
     expect(offsets()).toEqual([3])
   })
 
+  it('holds nothing that was erased, also when it was on its way then', async () => {
+    const { feed, history, publish } = await start({ kept: [0] })
+    const held = (after: number) =>
+      feed.after('threats', 0, after, 9)?.map(({ delivery }) => delivery.position.offset)
+    publish(1)
+    const late = history.add(threatAt(2))
+    for (const offset of [1, 2]) history.erase(offset)
+    expect(held(-1)).toEqual([0, 1])
+    await feed.look()
+    feed.receive(late)
+    await feed.look()
+    expect([held(-1), held(1), held(2)]).toEqual([undefined, undefined, []])
+    publish(3)
+    await feed.look()
+    expect(held(2)).toEqual([3])
+  })
+
   it('goes on where it was when the store comes back', async () => {
     const { feed, history, setAway, offsets, publish } = await start({ kept: [0] })
     history.add(threatAt(1))

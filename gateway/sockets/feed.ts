@@ -5,7 +5,7 @@ import type { Delivery, Lost, Place } from '../../schemas/wire.ts'
 import { startRepeating } from '../repeating.ts'
 import type { HistoryReads, HistoryState, KeptChannel } from '../store/history-reads.ts'
 import type { Message } from './broadcaster.ts'
-import { type FeedMessage, feedMessage, type Line, lineAt, remember, TAIL } from './line.ts'
+import { type FeedMessage, feedMessage, forgetTail, type Line, lineAt, remember, TAIL } from './line.ts'
 
 /** Channels that are kept. */
 const KEPT_CHANNELS = ['threats', 'alerts'] as const satisfies readonly KeptChannel[]
@@ -62,6 +62,8 @@ export interface Feed {
 interface ChannelState {
   readonly epoch: string
   readonly lines: Map<number, Line>
+  /** Erasures as of the last look, and as of the one before. */
+  erasures: readonly [number, number]
 }
 
 /** Starts a feed at the head of the history. Throws NS_SERVICE_UNREACHABLE when the store is away. */
@@ -69,7 +71,7 @@ export const startFeed = async (deps: FeedDeps): Promise<Feed> => {
   const { history, metrics, log, held = TAIL } = deps
 
   const open = async (channel: KeptChannel): Promise<ChannelState> => {
-    const { epoch, partitions } = await history.historyState(channel)
+    const { epoch, erasures, partitions } = await history.historyState(channel)
     const lines = new Map<number, Line>()
     for (const { partition, head, forgotten } of partitions) {
       const after = Math.max(forgotten, head - held)
@@ -80,7 +82,7 @@ export const startFeed = async (deps: FeedDeps): Promise<Feed> => {
       if (typeof page === 'string') line.tailFrom = line.last
       lines.set(partition, line)
     }
-    return { epoch, lines }
+    return { epoch, lines, erasures: [erasures, erasures] }
   }
 
   const states: Record<KeptChannel, ChannelState> = {
@@ -125,7 +127,11 @@ export const startFeed = async (deps: FeedDeps): Promise<Feed> => {
       line.target = Math.max(line.target, head)
       return line
     })
-    states[channel] = { epoch, lines: new Map(lines.map(line => [line.partition, line])) }
+    states[channel] = {
+      epoch,
+      lines: new Map(lines.map(line => [line.partition, line])),
+      erasures: before.erasures,
+    }
     log.warn({ channel, reason }, 'what was delivered of a channel is not continued')
     deps.onLost(channel, placeOf(channel), reason)
     for (const line of lines) fillLater(channel, line)
@@ -165,17 +171,26 @@ export const startFeed = async (deps: FeedDeps): Promise<Feed> => {
     )
   }
 
+  /** Holds nothing that was erased: not what is held now, and not what was on its way then and has come since. */
+  const forgetErased = (state: ChannelState, erasures: number) => {
+    if (state.erasures.some(before => before !== erasures)) {
+      for (const line of state.lines.values()) forgetTail(line)
+    }
+    state.erasures = [erasures, state.erasures[0]]
+  }
+
   const look = async () => {
     const fills: Promise<void>[] = []
     for (const channel of KEPT_CHANNELS) {
       const before = states[channel]
-      const { epoch, partitions } = await history.historyState(channel)
-      if (epoch !== before.epoch) {
-        restart(channel, before, { epoch, partitions }, 'other-epoch')
+      const state = await history.historyState(channel)
+      if (state.epoch !== before.epoch) {
+        restart(channel, before, state, 'other-epoch')
         continue
       }
       if (states[channel] !== before) continue
-      for (const { partition, head } of partitions) {
+      forgetErased(before, state.erasures)
+      for (const { partition, head } of state.partitions) {
         const line = lineOf(channel, partition)
         // What was there at the last look has had the time to arrive.
         line.target = Math.max(line.target, line.seen)

@@ -53,6 +53,13 @@ export const lineAt = (partition: number, last: number): Line => ({
   filling: undefined,
 })
 
+/** Holds nothing any more. */
+export const forgetTail = (line: Line): void => {
+  line.tail.length = 0
+  line.tailBytes = 0
+  line.tailFrom = line.last
+}
+
 /** Notes that a message was delivered, and holds it in place of older ones. */
 export const remember = (line: Line, message: FeedMessage, held: number): void => {
   line.last = message.delivery.position.offset

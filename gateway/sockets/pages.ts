@@ -98,8 +98,15 @@ export const createPages = ({ feed, history, turns }: PagesDeps): Pages => {
     return reading
   }
 
+  const erasures = { threats: 0, alerts: 0 }
+
   return {
-    stateOf: channel => states[channel](),
+    stateOf: async channel => {
+      const state = await states[channel]()
+      if (state.erasures !== erasures[channel]) held.clear()
+      erasures[channel] = state.erasures
+      return state
+    },
     page: async start => {
       const { channel, epoch, partition, after } = start
       const messages = feed.after(channel, partition, after, PAGE)

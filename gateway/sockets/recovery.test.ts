@@ -264,6 +264,21 @@ describe('recovery', () => {
     expect(reads - before).toBe(6)
   })
 
+  it('sends nobody what was erased since somebody else was sent it', async () => {
+    const gateway = await start(undefined, 0)
+    for (let offset = 0; offset < 250; offset += 1)
+      gateway.feed.receive(gateway.history.add(threatAt(offset)))
+    const [slow, late] = [createClient(gateway), createClient(gateway)]
+    slow.setFullAfter(120)
+    const recovered = slow.connect({ positions: [] })
+    await until(() => slow.seen.length === 120)
+    gateway.history.erase(5)
+    await late.connect({ positions: [] })
+    slow.setFull(false)
+    await recovered
+    expect([late.seen.length, late.seen.includes('0/5')]).toEqual([249, false])
+  })
+
   it('looks at no partition but those that are there, whatever a client names', async () => {
     const gateway = await start()
     gateway.feed.receive(gateway.history.add(threatAt(0)))

@@ -12,6 +12,8 @@ export type KeptChannel = Extract<Channel, 'threats' | 'alerts'>
 export interface HistoryState {
   /** Names the topic that the offsets belong to: it is another one when the topic was made anew. */
   readonly epoch: string
+  /** Is another number whenever something was erased. */
+  readonly erasures: number
   readonly partitions: readonly {
     readonly partition: number
     /** The highest offset that was ever added. */
@@ -72,6 +74,7 @@ export interface HistoryReads {
 const stateRows = z.array(
   z.object({
     epoch: z.string(),
+    erasures: z.number(),
     part: z.number().nullable(),
     head: z.number().nullable(),
     forgotten: z.number().nullable(),
@@ -101,7 +104,7 @@ export const createHistoryReads = (database: Database): HistoryReads => {
   const historyState = async (channel: KeptChannel): Promise<HistoryState> => {
     const select = () =>
       database.all(
-        `SELECT c.epoch, p.part, p.head, p.forgotten FROM history_channels c
+        `SELECT c.epoch, c.erasures, p.part, p.head, p.forgotten FROM history_channels c
          LEFT JOIN history_partitions p ON p.channel = c.channel AND p.epoch = c.epoch
          WHERE c.channel = ? ORDER BY p.part`,
         channel,
@@ -111,6 +114,7 @@ export const createHistoryReads = (database: Database): HistoryReads => {
     const rows = found.length === 0 ? stateRows.parse(await select()) : found
     return {
       epoch: rows[0]?.epoch ?? '',
+      erasures: rows[0]?.erasures ?? 0,
       partitions: rows.flatMap(({ part, head, forgotten }) =>
         part === null || head === null || forgotten === null ? [] : [{ partition: part, head, forgotten }],
       ),

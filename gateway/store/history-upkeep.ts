@@ -8,7 +8,10 @@ export interface HistoryUpkeep {
    * many of each one of a past epoch. Resolves with how many it were.
    */
   forgetHistory(before: number, limit: number): Promise<number>
-  /** Removes up to `limit` records about an entity; resolves with how many it were. Their places stay. */
+  /**
+   * Removes up to `limit` records about an entity; resolves with how many it were. Their places stay, and every gateway
+   * sees by {@link HistoryState.erasures} that what it holds in memory may not be there any more.
+   */
   eraseFromHistory(entity: string, limit: number): Promise<number>
 }
 
@@ -71,12 +74,16 @@ export const createHistoryUpkeep = (database: Database): HistoryUpkeep => {
       return count
     },
     eraseFromHistory: (entity, limit) =>
-      database.run(
-        `UPDATE history SET data = NULL, id = '', entity = '', is_latest = 0
-         WHERE (channel, epoch, part, place) IN
-           (SELECT channel, epoch, part, place FROM history WHERE entity = ? LIMIT ?)`,
-        entity,
-        limit,
-      ),
+      database.transaction(async sql => {
+        // The channels first, as whoever adds does, so that neither waits for the other.
+        await sql.run('UPDATE history_channels SET erasures = erasures + 1')
+        return sql.run(
+          `UPDATE history SET data = NULL, id = '', entity = '', is_latest = 0
+           WHERE (channel, epoch, part, place) IN
+             (SELECT channel, epoch, part, place FROM history WHERE entity = ? LIMIT ?)`,
+          entity,
+          limit,
+        )
+      }),
   }
 }

@@ -195,7 +195,19 @@ const sixth = (): string => `
   CREATE INDEX history_open_alerts ON history (severity) WHERE channel = 'alerts' AND is_latest = 1 AND status = 'open';
 `
 
-const MIGRATIONS: readonly ((spelling: Spelling) => string)[] = [first, second, third, fourth, fifth, sixth]
+const seventh = ({ whole }: Spelling): string => `
+  ALTER TABLE history_channels ADD COLUMN erasures ${whole} NOT NULL DEFAULT 0;
+`
+
+const MIGRATIONS: readonly ((spelling: Spelling) => string)[] = [
+  first,
+  second,
+  third,
+  fourth,
+  fifth,
+  sixth,
+  seventh,
+]
 
 /**
  * The SQL schema, one entry a version, applied in order at start and never undone. An entry that was released is not

@@ -60,6 +60,7 @@ export const historyContract = (create: () => Promise<readonly [Store, Store]>):
       expect(await store.historyState('alerts')).toMatchObject({ partitions: [] })
       expect(await store.historyState('threats')).toEqual({
         epoch,
+        erasures: 0,
         partitions: [
           { partition: 0, head: 9, forgotten: -1 },
           { partition: 1, head: 7, forgotten: -1 },
@@ -189,7 +190,9 @@ export const historyContract = (create: () => Promise<readonly [Store, Store]>):
       const entity = 'user:eve'
       const records = [threat(0), threat(1, { entity }), threat(2, { entity }), threat(3)]
       const { epoch } = await add(store, records)
+      const { erasures } = await store.historyState('threats')
       expect(await other.eraseFromHistory(entity, 1)).toBe(1)
+      expect((await store.historyState('threats')).erasures).not.toBe(erasures)
       expect(await other.eraseFromHistory(entity, 9)).toBe(1)
       expect(await other.eraseFromHistory(entity, 9)).toBe(0)
       expect(await add(store, records)).toEqual({ epoch, previous: null })

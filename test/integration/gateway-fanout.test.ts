@@ -3,6 +3,7 @@ import { createRedis } from '../../connectors/redis.ts'
 import { createRedisBroadcaster } from '../../gateway/sockets/redis-broadcaster.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { createMetrics } from '../../runtime/metrics.ts'
+import type { Resume } from '../../schemas/wire.ts'
 import { broadcasterContract } from '../contract/broadcaster.ts'
 import {
   logIn,
@@ -16,11 +17,11 @@ import { startTcpProxy } from '../support/tcp-proxy.ts'
 import { tempDir } from '../support/temp.ts'
 import { asMessage, makeThreat, threatAt } from '../support/threats.ts'
 
-const subscribe = async (url: string, accessToken?: string) => {
+const subscribe = async (url: string, accessToken?: string, resume?: Resume) => {
   const token = accessToken ?? (await logIn(url)).accessToken
   const client = await openForeignSocket(url, { headers: { authorization: `Bearer ${token}` } })
-  client.send({ type: 'subscribe', channel: 'threats' })
-  await until(() => client.messages.length === 1)
+  client.send({ type: 'subscribe', channel: 'threats', ...(resume === undefined ? {} : { resume }) })
+  await until(() => client.messages.length > 0)
   const offsets = () =>
     client.messages.slice(1).map(({ position }) => (position as { readonly offset: number }).offset)
   return { ...client, offsets }
@@ -93,6 +94,43 @@ describe('gateways', () => {
     for (const { offsets } of clients) {
       await until(() => offsets().length === 3)
       expect(offsets()).toEqual([1, 2, 3])
+    }
+  })
+
+  it('send to nobody any more what was erased at one of them', async () => {
+    const shared = { dataDir: tempDir(), prefix: unique('erased') }
+    const [one, two] = [await startTestGateway(shared), await startTestGateway(shared)]
+    const { accessToken } = await logIn(one.url)
+    const live = await subscribe(two.url, accessToken)
+    await one.relay.onBatch([threatRecord(1, { entity: 'user:eve' }), threatRecord(2)])
+    await until(() => live.offsets().length === 2)
+    const headers = { authorization: `Bearer ${accessToken}` }
+    const erased = await fetch(`${one.url}/entities/user:eve`, { method: 'DELETE', headers })
+    expect(await erased.json()).toMatchObject({ records: 1 })
+    for (const { url } of [one, two]) {
+      await until(async () => {
+        const late = await subscribe(url, accessToken, { positions: [] })
+        await until(() => late.offsets().at(-1) === 2)
+        await late.close()
+        return late.offsets().length === 1
+      })
+    }
+  })
+
+  it('time their rounds, and the recoveries of clients', async () => {
+    const { url, relay, metrics } = await startTestGateway({ dataDir: tempDir(), prefix: unique('timed') })
+    const { accessToken } = await logIn(url)
+    const live = await subscribe(url, accessToken)
+    await relay.onBatch([threatRecord(1)])
+    await until(() => live.offsets().length === 1)
+    const late = await subscribe(url, accessToken, { positions: [] })
+    await until(() => late.offsets().length === 1)
+    for (const sample of [
+      /^netsentinel_gateway_fanout_seconds_count [1-9]/m,
+      /^netsentinel_gateway_recovery_seconds_count\{channel="threats"\} 1$/m,
+      /^netsentinel_gateway_recoveries_total\{channel="threats",outcome="complete"\} 1$/m,
+    ]) {
+      await until(async () => sample.test(await metrics.registry.metrics()))
     }
   })
 

@@ -13,6 +13,7 @@ interface Partition {
 /** A history in memory, as much of it as sockets read. Each read waits at `gate`, before and after it looks. */
 export const createMemoryHistory = (gate: () => Promise<unknown> = async () => undefined) => {
   let epoch = 'epoch-1'
+  let erasures = 0
   const channels = new Map<KeptChannel, Map<number, Partition>>()
   const partitionsOf = (channel: KeptChannel) => {
     const partitions = channels.get(channel) ?? new Map<number, Partition>()
@@ -27,7 +28,7 @@ export const createMemoryHistory = (gate: () => Promise<unknown> = async () => u
         head,
         forgotten,
       }))
-      const state = { epoch, partitions }
+      const state = { epoch, erasures, partitions }
       await gate()
       return state
     },
@@ -68,6 +69,7 @@ export const createMemoryHistory = (gate: () => Promise<unknown> = async () => u
     },
     /** Erases one delivery of partition 0 of `threats`. */
     erase: (offset: number) => {
+      erasures += 1
       const deliveries = partitionsOf('threats').get(0)?.deliveries ?? []
       deliveries.splice(
         deliveries.findIndex(each => each.position.offset === offset),
