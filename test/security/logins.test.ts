@@ -48,6 +48,8 @@ describe('guessing', () => {
     const guess = await guesses(made)
     for (let i = 0; i < 1_001; i += 1) await throttle.admit({ account: `user${i}`, address: `a${i}` })
     expect(await guess('viewer', '198.51.100.1', PASSWORD)).toBe(503)
+    const { values } = await made.deps.metrics.limited.get()
+    expect(values).toEqual([{ labels: { limit: 'logins' }, value: 1 }])
     made.advance(60_000)
     expect(await guess('viewer', '198.51.100.1', PASSWORD)).toBe(200)
   })
@@ -85,7 +87,7 @@ describe('guessing', () => {
   })
 
   it('12: takes a bounded part of the machine: other requests are answered while logins wait', async () => {
-    const { app, ask, tokenOf } = await createTestApp({}, { PASSWORD_HASH_CONCURRENCY: '1' })
+    const { app, ask, deps, tokenOf } = await createTestApp({}, { PASSWORD_HASH_CONCURRENCY: '1' })
     const token = await tokenOf('viewer')
     let waiting = 100
     const flood = Array.from({ length: waiting }, async (_, i) => {
@@ -103,7 +105,10 @@ describe('guessing', () => {
     const statuses = await Promise.all(flood)
     // One is worked on and 32 wait; whoever comes on top is told to come back.
     expect(statuses.filter(status => status === 401).length).toBeGreaterThanOrEqual(33)
-    expect(statuses.filter(status => status === 503).length).toBeGreaterThan(0)
+    const busy = statuses.filter(status => status === 503).length
+    expect(busy).toBeGreaterThan(0)
+    const { values } = await deps.metrics.limited.get()
+    expect(values).toEqual([{ labels: { limit: 'hashing' }, value: busy }])
     expect(new Set(statuses)).toEqual(new Set([401, 503]))
   })
 })

@@ -14,7 +14,9 @@ const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 const start = async (
   options: { redisUrl?: string; env?: Record<string, string>; now?: () => number } = {},
 ) => {
-  const shared = { dataDir: tempDir(), prefix: unique('revoke'), ...options }
+  // Nothing here waits for the next look of a gateway, but for its being told to look.
+  const env = { GATEWAY_ACCESS_POLL_MS: '60000', ...options.env }
+  const shared = { dataDir: tempDir(), prefix: unique('revoke'), ...options, env }
   const [one, two] = [await startTestGateway(shared), await startTestGateway(shared)]
   const admin = bearer((await logIn(one.url)).accessToken)
   const ask = (path: string, method: string, body?: object) =>
@@ -88,6 +90,18 @@ describe('what is taken away', () => {
         401, 401, 200,
       ])
     }
+    await one.relay.onBatch([threatRecord(1)])
+    for (const socket of other.sockets) await until(() => socket.messages.length === 2)
+  })
+
+  it('40: is a session that its owner logs out of: refused and closed on every gateway, and no other', async () => {
+    const { one, two, enter } = await start()
+    const [left, other] = [await enter(), await enter()]
+    expect((await post(one.url, '/auth/logout', {}, bearer(left.accessToken))).status).toBe(204)
+    for (const socket of left.sockets) expect(await socket.closed).toBe(REVOKED)
+    for (const url of [one.url, two.url])
+      expect([await left.me(url), await other.me(url)]).toEqual([401, 200])
+    expect((await post(two.url, '/auth/refresh', { refreshToken: left.refreshToken })).status).toBe(401)
     await one.relay.onBatch([threatRecord(1)])
     for (const socket of other.sockets) await until(() => socket.messages.length === 2)
   })

@@ -274,7 +274,10 @@ describe('a socket', () => {
     }
     await sendUntil(hasLost, 'low')
     expect(await isClosed()).toBe(false)
+    const waiting = (await metrics.queuedBytes.get()).values.find(({ labels }) => labels.of === 'max')
+    expect(waiting?.value).toBeGreaterThan(100_000)
     await sendUntil(isClosed, 'critical')
+    expect((await metrics.limited.get()).values).toEqual([{ labels: { limit: 'queue' }, value: 1 }])
   })
 
   it('52: whose client does not answer pings is closed', async () => {
