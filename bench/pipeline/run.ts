@@ -40,7 +40,8 @@ const rounds = Number(values.rounds ?? (quick ? 1 : 3))
 const parts = values.only?.split(',') ?? PARTS
 const print = (text: string) => process.stdout.write(`${text}\n\n`)
 
-const SAMPLE = 50_000
+/** Events that thresholds are found with: so many, since entities are less unusual the better they are known. */
+const SAMPLE = 200_000
 /** One in so many of the events is a threat. */
 const SHARE = 0.01
 /** In the part on latency there are more, so that the slowest of them can be told. */
@@ -95,7 +96,7 @@ const peers = values.peers === undefined ? undefined : await buildPeers(values.p
 const bed = await makeBed()
 try {
   const lines = () => (peers === undefined ? openCanaryLines({ events }) : fileLines(peers.file))
-  const sample = await first(lines(), SAMPLE)
+  const sample = await first(lines(), Math.min(events, SAMPLE))
   const scratch = await bed.pipeline()
   const threshold = await thresholdFor(scratch, sample, SHARE)
   print(

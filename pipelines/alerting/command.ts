@@ -8,6 +8,7 @@ import { loadRules, ruleFilesIn } from '../../models/rules/load.ts'
 import type { RuleSet } from '../../models/rules/rule-set.ts'
 import type { Command } from '../../runtime/command.ts'
 import type { SectionValues } from '../../runtime/config.ts'
+import { giveHeapRoom } from '../../runtime/heap.ts'
 import type { Service } from '../../runtime/lifecycle.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Metrics } from '../../runtime/metrics.ts'
@@ -87,5 +88,8 @@ export const startAlerting = async ({ config, log, metrics }: AlertingDeps): Pro
 /** `netsentinel alert`. */
 export const alert: Command<AlertingConfig> = {
   summary: 'Correlate threats into alerts by the rules in force: threats and decisions to alerts.',
-  run: async context => context.supervise([await startAlerting(context)]),
+  run: async context => {
+    giveHeapRoom()
+    return context.supervise([await startAlerting(context)])
+  },
 }

@@ -7,6 +7,7 @@ import { createNormalise } from '../../connectors/sources/normalise.ts'
 import { writeEvent } from '../../connectors/sources/write-event.ts'
 import type { Command } from '../../runtime/command.ts'
 import type { SectionValues } from '../../runtime/config.ts'
+import { giveHeapRoom } from '../../runtime/heap.ts'
 import type { Service } from '../../runtime/lifecycle.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Metrics } from '../../runtime/metrics.ts'
@@ -54,5 +55,8 @@ export const startIngest = async ({ config, log, metrics }: IngestDeps): Promise
 /** `netsentinel ingest`. */
 export const ingest: Command<IngestConfig> = {
   summary: 'Turn raw events into the normal form: raw-events to events and dead-letters.',
-  run: async context => context.supervise([await startIngest(context)]),
+  run: async context => {
+    giveHeapRoom()
+    return context.supervise([await startIngest(context)])
+  },
 }
