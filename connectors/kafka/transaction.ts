@@ -1,5 +1,6 @@
 import type { CompressionTypes, Producer, Transaction } from 'kafkajs'
 import type { Kafka } from './client.ts'
+import { isFenced } from './errors.ts'
 import type { InputOffset } from './inputs.ts'
 import type { TopicMessages } from './records.ts'
 
@@ -29,6 +30,9 @@ const settle = async (producer: Producer, { topics, group }: TransactionScope): 
     const settling = await producer.transaction()
     await settling.add({ topics, ...(group === undefined ? {} : { consumerGroupId: group }) })
     await (COMMITTED.has(state) ? settling.commit() : settling.abort())
+  } catch (error) {
+    // Another of the same id is being opened at this moment, and settles.
+    if (!isFenced(error)) throw error
   } finally {
     await producer.disconnect()
   }

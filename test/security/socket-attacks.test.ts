@@ -43,7 +43,7 @@ describe('a handshake', () => {
     ['with a short key', () => withHeaders({ 'Sec-WebSocket-Key': 'AAAA' }), 400],
     ['with two keys', () => withHeaders({ 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' }), 400],
     ['for another protocol', () => withHeaders({ Upgrade: 'h2c' }), 400],
-    ['that is not to be upgraded', () => withHeaders({ Connection: 'close' }), 404],
+    ['that is not to be upgraded', () => withHeaders({ Connection: 'close' }), 426],
     ['by POST', () => withHeaders({ 'Content-Length': '0' }, 'POST /ws HTTP/1.1'), 405],
     ['by TRACE', () => withHeaders({}, 'TRACE /ws HTTP/1.1'), 405],
     ['by CONNECT', () => withHeaders({}, 'CONNECT /ws HTTP/1.1'), 0],
