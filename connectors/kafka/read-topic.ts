@@ -69,7 +69,7 @@ export const readTopic = async (options: ReadTopicOptions): Promise<void> => {
     filtered: (_, partition, next) => progress(partition, next),
   })
   try {
-    await startConsumer(consumer, [topic], {
+    const started = startConsumer(consumer, [topic], {
       eachBatch: async ({ batch, resolveOffset, heartbeat }) => {
         const end = ends.get(batch.partition)
         const last = batch.messages.at(-1)
@@ -84,6 +84,9 @@ export const readTopic = async (options: ReadTopicOptions): Promise<void> => {
           done.reject(error)
         }
       },
+    })
+    await started.catch((error: unknown) => {
+      throw toKafkaError(error, `reading ${topic}`)
     })
     await done.promise
   } finally {
