@@ -22,9 +22,11 @@ export const withAdmin = async <T>(
   }
 }
 
+const existingTopics = async (admin: Admin): Promise<ReadonlySet<string>> => new Set(await admin.listTopics())
+
 /** Throws NS_TOPIC_MISSING at once, where kafkajs would try for seconds. */
 const requireTopics = async (admin: Admin, topics: readonly string[]): Promise<void> => {
-  const existing = new Set(await admin.listTopics())
+  const existing = await existingTopics(admin)
   const absent = topics.filter(topic => !existing.has(topic))
   if (absent.length > 0) {
     throw new SentinelError('NS_TOPIC_MISSING', `topics are missing: ${absent.join(', ')}`)
@@ -34,7 +36,7 @@ const requireTopics = async (admin: Admin, topics: readonly string[]): Promise<v
 /** Those of these topics that are there. Throws SentinelErrors only. */
 export const topicsThere = (kafka: Kafka, topics: readonly string[]): Promise<string[]> =>
   withAdmin(kafka, 'looking up topics', async admin => {
-    const existing = new Set(await admin.listTopics())
+    const existing = await existingTopics(admin)
     return topics.filter(topic => existing.has(topic))
   })
 
@@ -72,7 +74,7 @@ export const ensureTopics = (
   { apply = false }: { readonly apply?: boolean } = {},
 ): Promise<TopicsReport> =>
   withAdmin(kafka, 'creating topics', async admin => {
-    const existing = new Set(await admin.listTopics())
+    const existing = await existingTopics(admin)
     const [there, missing] = [
       catalogue.filter(topic => existing.has(topic.name)),
       catalogue.filter(topic => !existing.has(topic.name)),

@@ -17,19 +17,21 @@ const COMMITTED: ReadonlySet<string> = new Set(['PrepareCommit', 'CompleteCommit
 const NOTHING: ReadonlySet<string> = new Set(['Empty', 'Dead'])
 
 /**
- * Gives the last transaction of an id, which the producer has, its markers where they are missing, by a further one that
- * holds nothing; then closes the producer. A broker that starts again takes a transaction for ended everywhere although
- * partitions without a leader have no marker of it (KAFKA-20734): they keep its records back, and make them a part of the
- * next transaction, whose undoing undoes them, too.
+ * Gives the last transaction of an id its markers where they are missing, by a further one of the same id that holds
+ * nothing and ends as that did; then closes the producer. A broker that starts again takes a transaction for ended
+ * everywhere although partitions without a leader have no marker of it (KAFKA-20734): they keep its records back, and make
+ * them a part of the next transaction, whose undoing undoes them, too.
  */
-const settle = async (producer: Producer, { topics, group }: TransactionScope): Promise<void> => {
+const settle = async (
+  producer: Producer,
+  isCommitted: boolean,
+  { topics, group }: TransactionScope,
+): Promise<void> => {
   try {
     await producer.connect()
-    const state = await producer.lastTransaction()
-    if (state === null || NOTHING.has(state)) return
     const settling = await producer.transaction()
     await settling.add({ topics, ...(group === undefined ? {} : { consumerGroupId: group }) })
-    await (COMMITTED.has(state) ? settling.commit() : settling.abort())
+    await (isCommitted ? settling.commit() : settling.abort())
   } catch (error) {
     // Another of the same id is being opened at this moment, and settles.
     if (!isFenced(error)) throw error
@@ -50,10 +52,12 @@ export const openProducer = async (
   scope: TransactionScope,
   transactionTimeout = kafka.config.transactionTimeoutMs,
 ): Promise<Producer> => {
-  await settle(kafka.producer({ transactionalId, transactionTimeout }), scope)
-  const producer = kafka.producer({ transactionalId, transactionTimeout })
+  const create = () => kafka.producer({ transactionalId, transactionTimeout })
+  const producer = create()
   try {
     await producer.connect()
+    const state = await producer.lastTransaction()
+    if (state !== null && !NOTHING.has(state)) await settle(create(), COMMITTED.has(state), scope)
     // The only way to make kafkajs initialise: the first transaction does, and an empty one sends nothing else.
     const empty = await producer.transaction()
     await empty.abort()

@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals'
 import type { Behaviour } from '../../schemas/generated.ts'
 import { detectorContract } from '../../test/contract/detector.ts'
 import { makeEvent } from '../../test/support/events.ts'
+import { importPadim, PADIM_COLUMNS, PADIM_EVENTS } from '../../test/support/padim.ts'
 import type { TrainedModel } from '../detector.ts'
 import { FEATURE_COUNT, featureNames } from '../features/features.ts'
 import { nextRecent } from '../features/recent.ts'
@@ -196,28 +197,8 @@ describe('the detector of a foreign model', () => {
 })
 
 describe('a detector of windows', () => {
-  const EVENTS = 32
-  const names = Array.from({ length: 32 }, (_, i) => featureNames[i % featureNames.length] ?? '')
   const folder = new URL('../foreign/fixtures/anomalib/', import.meta.url)
-  const padim = importForeign({
-    onnx: new Uint8Array(readFileSync(new URL('padim/model.onnx', folder))),
-    readWeights: name => readFileSync(new URL(`padim/${name}`, folder)),
-    manifest: {
-      version: 'padim-1',
-      model: 'padim',
-      origin: 'Anomalib 2.7.0',
-      input: {
-        name: 'input',
-        layout: 'image',
-        columns: names,
-        events: EVENTS,
-        channels: 3,
-        scale: { low: names.map(() => 0), high: names.map(() => 1) },
-      },
-      outputs: { score: 'pred_score', label: 'pred_label', map: 'anomaly_map' },
-    },
-    sequence: 1,
-  })
+  const padim = importPadim({ low: 0, high: 1 })
   const [first] = (
     JSON.parse(readFileSync(new URL('vectors.json', folder), 'utf8')) as {
       vectors: { name: string; window: number[][] }[]
@@ -229,7 +210,7 @@ describe('a detector of windows', () => {
     const recent = recentFormOf(padim.manifest.foreign)
     if (recent === undefined) throw new TypeError('no windows')
     let before: Behaviour | null = null
-    const observations = Array.from({ length: EVENTS + 3 }, (_, i) => {
+    const observations = Array.from({ length: PADIM_EVENTS + 3 }, (_, i) => {
       const event = makeEvent({ time: 1_700_000_000_000 + i * 500 })
       const observation = { event, before }
       before = { ...advance(before, event), recent: nextRecent(recent, before, event) }
@@ -237,8 +218,8 @@ describe('a detector of windows', () => {
     })
     try {
       const analyses = await detector.analyze(observations)
-      expect(analyses.slice(0, EVENTS - 1).every(({ score }) => score === 0)).toBe(true)
-      for (const { score, modelScores } of analyses.slice(EVENTS - 1)) {
+      expect(analyses.slice(0, PADIM_EVENTS - 1).every(({ score }) => score === 0)).toBe(true)
+      for (const { score, modelScores } of analyses.slice(PADIM_EVENTS - 1)) {
         expect(score).toBeGreaterThan(0)
         expect(modelScores).toMatchObject({ padim: score, padimLabel: score > 0.5 ? 1 : 0 })
       }
@@ -257,10 +238,10 @@ describe('a detector of windows', () => {
       const [analysis] = await detector.analyze([{ event, before }])
       expect(analysis?.score).toBeGreaterThan(0.9)
       const [top] = analysis?.contributions ?? []
-      expect(names).toContain(top?.feature)
+      expect(PADIM_COLUMNS).toContain(top?.feature)
       // The burst is in the middle of the window, not in the event that is judged.
       expect(top?.eventsAgo).toBeGreaterThan(5)
-      expect(top?.eventsAgo).toBeLessThan(EVENTS)
+      expect(top?.eventsAgo).toBeLessThan(PADIM_EVENTS)
     } finally {
       await detector.close()
     }

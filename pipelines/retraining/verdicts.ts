@@ -2,7 +2,7 @@ import type { Decoder } from '../../connectors/avro-codec.ts'
 import { createKafka, type Kafka, type KafkaSettings } from '../../connectors/kafka/client.ts'
 import { readTopic } from '../../connectors/kafka/read-topic.ts'
 import { createRegistry, type registryConfig } from '../../connectors/registry.ts'
-import type { Precision } from '../../models/evaluation/gates.ts'
+import { type Precision, precisionOf } from '../../models/evaluation/gates.ts'
 import type { SectionValues } from '../../runtime/config.ts'
 import { isPoison } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/log.ts'
@@ -164,10 +164,10 @@ const mondayOf = (ms: number): string => {
 
 /** What is to be said of the precision of a version, a line in Markdown for it and one for each week. */
 export const precisionLines = (version: string, { weeks, ...all }: VersionVerdicts): string[] => {
-  const saysOf = ({ truePositives, falsePositives }: Precision): string => {
-    const count = truePositives + falsePositives
-    const share = (100 * truePositives) / count
-    return `${truePositives} of ${count} threats with a verdict were real (${share.toFixed(1)} %)`
+  const saysOf = (precision: Precision): string => {
+    const { truePositives, falsePositives } = precision
+    const share = precisionOf(precision) ?? 0
+    return `${truePositives} of ${truePositives + falsePositives} threats with a verdict were real (${(100 * share).toFixed(1)} %)`
   }
   return [
     `- ${version}: ${saysOf(all)}`,

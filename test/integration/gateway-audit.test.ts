@@ -1,48 +1,19 @@
 import { expect, it } from '@jest/globals'
 import { ensureTopics } from '../../connectors/kafka/admin.ts'
-import { kafkaConfig } from '../../connectors/kafka/client.ts'
-import { redisConfig } from '../../connectors/redis.ts'
-import { registryConfig } from '../../connectors/registry.ts'
 import { startKafkaGateway } from '../../gateway/command.ts'
-import { gatewayConfig } from '../../gateway/config.ts'
-import { modelsConfig } from '../../models/registry/keys.ts'
 import { loadConfig } from '../../runtime/config.ts'
-import { dataConfig } from '../../runtime/data.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { createMetrics } from '../../runtime/metrics.ts'
-import { topicCatalogue, topicsConfig } from '../../schemas/topics.ts'
+import { topicCatalogue } from '../../schemas/topics.ts'
 import { openMemoryBackOffice } from '../support/back-office.ts'
-import { logIn, PASSWORD, post } from '../support/gateway.ts'
+import { logIn, post } from '../support/gateway.ts'
+import { KAFKA_GATEWAY_SECTIONS, kafkaGatewayEnv } from '../support/kafka-gateway.ts'
 import { kcatRead } from '../support/kcat.ts'
-import { services, unique, until } from '../support/services.ts'
+import { unique, until } from '../support/services.ts'
 import { cleanUp, testKafka } from '../support/stages.ts'
-import { tempDir } from '../support/temp.ts'
 
 it('security events go to the topic audit, in order, and a restart neither loses nor repeats them', async () => {
-  const { kafkaBrokers, redisUrl, schemaRegistryUrl } = services()
-  const dataDir = tempDir()
-  const config = loadConfig(
-    {
-      kafka: kafkaConfig,
-      topics: topicsConfig,
-      registry: registryConfig,
-      redis: redisConfig,
-      gateway: gatewayConfig,
-      models: modelsConfig,
-      data: dataConfig,
-    },
-    {
-      KAFKA_BROKERS: kafkaBrokers.join(','),
-      REDIS_URL: redisUrl,
-      SCHEMA_REGISTRY_URL: schemaRegistryUrl,
-      TOPIC_PREFIX: `${unique('audit')}-`,
-      TOPIC_PARTITIONS: '1',
-      DATA_DIR: dataDir,
-      GATEWAY_PORT: '0',
-      GATEWAY_MAX_LAG_MS: '0',
-      BOOTSTRAP_ADMIN_PASSWORD: PASSWORD,
-    },
-  )
+  const config = loadConfig(KAFKA_GATEWAY_SECTIONS, kafkaGatewayEnv(`${unique('audit')}-`))
   const topics = topicCatalogue(config.topics)
   await ensureTopics(testKafka(), [
     topics.threats,

@@ -1,58 +1,31 @@
 import { expect, it } from '@jest/globals'
 import { ensureTopics, withAdmin } from '../../connectors/kafka/admin.ts'
-import { kafkaConfig } from '../../connectors/kafka/client.ts'
 import { createBatchProducer } from '../../connectors/kafka/produce.ts'
-import { redisConfig } from '../../connectors/redis.ts'
-import { createRegistry, registryConfig } from '../../connectors/registry.ts'
+import { createRegistry } from '../../connectors/registry.ts'
 import { startKafkaGateway } from '../../gateway/command.ts'
-import { gatewayConfig } from '../../gateway/config.ts'
-import { modelsConfig } from '../../models/registry/keys.ts'
 import { loadConfig } from '../../runtime/config.ts'
-import { dataConfig } from '../../runtime/data.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { createMetrics } from '../../runtime/metrics.ts'
-import { topicCatalogue, topicsConfig } from '../../schemas/topics.ts'
+import { topicCatalogue } from '../../schemas/topics.ts'
 import { CLOSE } from '../../schemas/wire.ts'
 import { openMemoryBackOffice } from '../support/back-office.ts'
-import { logIn, openForeignSocket, PASSWORD, post } from '../support/gateway.ts'
-import { services, unique, until } from '../support/services.ts'
+import { logIn, openForeignSocket, post } from '../support/gateway.ts'
+import { KAFKA_GATEWAY_SECTIONS, kafkaGatewayEnv } from '../support/kafka-gateway.ts'
+import { unique, until } from '../support/services.ts'
 import { cleanUp, testKafka } from '../support/stages.ts'
 import { startTcpProxy } from '../support/tcp-proxy.ts'
-import { tempDir } from '../support/temp.ts'
 import { makeThreat } from '../support/threats.ts'
 
 /** A group has to find together, on a machine that does much else. */
 const PATIENT = { timeoutMs: 60_000 }
 
-const SECTIONS = {
-  kafka: kafkaConfig,
-  topics: topicsConfig,
-  registry: registryConfig,
-  redis: redisConfig,
-  gateway: gatewayConfig,
-  models: modelsConfig,
-  data: dataConfig,
-}
-
 /** What two gateways share: Kafka, a store, and a Redis that one of them reaches by way of a proxy. */
 const prepare = async () => {
-  const { kafkaBrokers, redisUrl, schemaRegistryUrl } = services()
-  const [prefix, dataDir] = [`${unique('pair')}-`, tempDir()]
-  const proxy = await startTcpProxy(redisUrl)
+  const env = kafkaGatewayEnv(`${unique('pair')}-`)
+  const proxy = await startTcpProxy(env.REDIS_URL)
   cleanUp(() => proxy.close())
-  const configOf = (redis: string) =>
-    loadConfig(SECTIONS, {
-      KAFKA_BROKERS: kafkaBrokers.join(','),
-      REDIS_URL: redis,
-      SCHEMA_REGISTRY_URL: schemaRegistryUrl,
-      TOPIC_PREFIX: prefix,
-      TOPIC_PARTITIONS: '1',
-      DATA_DIR: dataDir,
-      GATEWAY_PORT: '0',
-      BOOTSTRAP_ADMIN_PASSWORD: PASSWORD,
-      GATEWAY_MAX_LAG_MS: '0',
-    })
-  const [direct, proxied] = [configOf(redisUrl), configOf(proxy.url)]
+  const direct = loadConfig(KAFKA_GATEWAY_SECTIONS, env)
+  const proxied = loadConfig(KAFKA_GATEWAY_SECTIONS, { ...env, REDIS_URL: proxy.url })
   const topics = topicCatalogue(direct.topics)
   const kafka = testKafka()
   const { threats, alerts, audit, decisions, models } = topics

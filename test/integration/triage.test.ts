@@ -1,61 +1,36 @@
 import { describe, expect, it } from '@jest/globals'
 import { ensureTopics } from '../../connectors/kafka/admin.ts'
-import { kafkaConfig } from '../../connectors/kafka/client.ts'
 import { createBatchProducer } from '../../connectors/kafka/produce.ts'
-import { redisConfig } from '../../connectors/redis.ts'
-import { createRegistry, registryConfig } from '../../connectors/registry.ts'
+import { createRegistry } from '../../connectors/registry.ts'
 import { startKafkaGateway } from '../../gateway/command.ts'
-import { gatewayConfig } from '../../gateway/config.ts'
 import { openDecisionWriter } from '../../gateway/triage/decision-writer.ts'
-import { modelsConfig } from '../../models/registry/keys.ts'
 import { startAlerting } from '../../pipelines/alerting/command.ts'
 import { alertingConfig } from '../../pipelines/alerting/config.ts'
 import { readVerdicts } from '../../pipelines/retraining/verdicts.ts'
 import { loadConfig } from '../../runtime/config.ts'
-import { dataConfig } from '../../runtime/data.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { createMetrics } from '../../runtime/metrics.ts'
 import type { Alert } from '../../schemas/generated.ts'
-import { topicCatalogue, topicsConfig } from '../../schemas/topics.ts'
+import { topicCatalogue } from '../../schemas/topics.ts'
 import { makeDecision } from '../contract/store-values.ts'
 import { openMemoryBackOffice } from '../support/back-office.ts'
 import { makeEvent } from '../support/events.ts'
-import { logIn, PASSWORD } from '../support/gateway.ts'
-import { runCli, services, unique, until } from '../support/services.ts'
+import { logIn } from '../support/gateway.ts'
+import { KAFKA_GATEWAY_SECTIONS, kafkaGatewayEnv } from '../support/kafka-gateway.ts'
+import { runCli, unique, until } from '../support/services.ts'
 import { cleanUp, drained, readAll, testKafka } from '../support/stages.ts'
-import { tempDir } from '../support/temp.ts'
 import { makeAlert, makeThreat } from '../support/threats.ts'
 
 const PARTITIONS = 2
 
 /** Topics of its own on the shared services, and what writes to them and reads them. */
 const createSystem = async (settings: Readonly<Record<string, string>> = {}) => {
-  const { kafkaBrokers, redisUrl, schemaRegistryUrl } = services()
   const env = {
-    KAFKA_BROKERS: kafkaBrokers.join(','),
-    REDIS_URL: redisUrl,
-    SCHEMA_REGISTRY_URL: schemaRegistryUrl,
-    TOPIC_PREFIX: `${unique('triage')}.`,
+    ...kafkaGatewayEnv(`${unique('triage')}.`),
     TOPIC_PARTITIONS: String(PARTITIONS),
-    DATA_DIR: tempDir(),
-    GATEWAY_PORT: '0',
-    GATEWAY_MAX_LAG_MS: '0',
-    BOOTSTRAP_ADMIN_PASSWORD: PASSWORD,
     ...settings,
   }
-  const config = loadConfig(
-    {
-      kafka: kafkaConfig,
-      topics: topicsConfig,
-      registry: registryConfig,
-      redis: redisConfig,
-      gateway: gatewayConfig,
-      models: modelsConfig,
-      alerting: alertingConfig,
-      data: dataConfig,
-    },
-    env,
-  )
+  const config = loadConfig({ ...KAFKA_GATEWAY_SECTIONS, alerting: alertingConfig }, env)
   const kafka = testKafka()
   const topics = topicCatalogue(config.topics)
   const registry = createRegistry(config.registry)

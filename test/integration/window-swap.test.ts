@@ -1,41 +1,17 @@
-import { readFileSync } from 'node:fs'
 import { describe, expect, it } from '@jest/globals'
 import { loadBaseline } from '../../models/baseline/load.ts'
-import { featureNames } from '../../models/features/features.ts'
-import { importForeign } from '../../models/foreign/import.ts'
 import { startScoring } from '../../pipelines/scoring/command.ts'
 import { silentLog } from '../../runtime/log.ts'
 import { createMetrics } from '../../runtime/metrics.ts'
 import { NO_ORIGIN } from '../support/models.ts'
+import { importPadim } from '../support/padim.ts'
 import { runCli, until } from '../support/services.ts'
 import { cleanUp, readAll } from '../support/stages.ts'
 import { makeWorld, runsOf, scored, versionsOf } from '../support/swaps.ts'
 
 const SHIPPED = loadBaseline().manifest.version
-const FOLDER = new URL('../../models/foreign/fixtures/anomalib/padim/', import.meta.url)
-const columns = Array.from({ length: 32 }, (_, i) => featureNames[i % featureNames.length] ?? '')
-
 /** A model of Anomalib that judges an entity from its third event on. */
-const padim = importForeign({
-  onnx: new Uint8Array(readFileSync(new URL('model.onnx', FOLDER))),
-  readWeights: name => readFileSync(new URL(name, FOLDER)),
-  manifest: {
-    version: 'padim-1',
-    model: 'padim',
-    origin: 'Anomalib 2.7.0',
-    input: {
-      name: 'input',
-      layout: 'image',
-      columns,
-      events: 32,
-      channels: 3,
-      from: 3,
-      scale: { low: columns.map(() => -1), high: columns.map(() => 8) },
-    },
-    outputs: { score: 'pred_score', label: 'pred_label', map: 'anomaly_map' },
-  },
-  sequence: 1,
-})
+const padim = importPadim({ low: -1, high: 8, from: 3 })
 
 type World = Awaited<ReturnType<typeof makeWorld>>
 
