@@ -25,7 +25,7 @@ const config: Config = {
       globalTeardown: '<rootDir>/test/support/teardown.ts',
     },
   ],
-  testTimeout: 60_000,
+  testTimeout: 120_000,
   maxWorkers: 2,
 }
 

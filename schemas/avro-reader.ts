@@ -51,13 +51,16 @@ export class AvroReader {
   }
 
   text(): string {
-    const from = this.at
-    const length = this.long()
-    const start = this.at
-    const end = start + length
-    if (length < 0 || end > this.bytes.length) throw new Error(`no text of ${length} bytes at ${from}`)
-    this.at = end
-    return length > LONGEST ? this.bytes.toString('utf8', start, end) : this.remembered(start, end)
+    const start = this.beginText()
+    return this.at - start > LONGEST
+      ? this.bytes.toString('utf8', start, this.at)
+      : this.remembered(start, this.at)
+  }
+
+  /** A text that is not worth remembering: it does not come again. */
+  uniqueText(): string {
+    const start = this.beginText()
+    return this.bytes.toString('utf8', start, this.at)
   }
 
   /** Whether the value of a union of null and one other type is there. */
@@ -109,6 +112,17 @@ export class AvroReader {
       if (count < 0) this.skipText()
       else for (let i = 0; i < count && this.at <= this.bytes.length; i++) this.skipText()
     }
+  }
+
+  /** Passes over a text; where its bytes begin. */
+  private beginText(): number {
+    const from = this.at
+    const length = this.long()
+    const start = this.at
+    const end = start + length
+    if (length < 0 || end > this.bytes.length) throw new Error(`no text of ${length} bytes at ${from}`)
+    this.at = end
+    return start
   }
 
   private remembered(start: number, end: number): string {

@@ -11,7 +11,7 @@ const LARGEST_LONG = 9_007_199_254_740_990
  * an Error that says what does not fit.
  */
 export class AvroWriter {
-  private bytes: Buffer = Buffer.alloc(0)
+  private buffer: Buffer = Buffer.alloc(0)
   private start = 0
   private at = 0
 
@@ -24,7 +24,7 @@ export class AvroWriter {
 
   /** The value with its head, in bytes that stay as they are. */
   end(): Buffer {
-    return this.bytes.subarray(this.start, this.at)
+    return this.buffer.subarray(this.start, this.at)
   }
 
   boolean(value: boolean): void {
@@ -42,17 +42,30 @@ export class AvroWriter {
     this.reserve(10)
     let rest = value >= 0 ? value * 2 : -value * 2 - 1
     while (rest > 0x7f) {
-      this.bytes[this.at++] = (rest % 0x80) | 0x80
+      this.buffer[this.at++] = (rest % 0x80) | 0x80
       rest = Math.floor(rest / 0x80)
     }
-    this.bytes[this.at++] = rest
+    this.buffer[this.at++] = rest
   }
 
   double(value: number): void {
     if (typeof value !== 'number') throw misfit('double', value)
     this.reserve(8)
-    this.bytes.writeDoubleLE(value, this.at)
+    this.buffer.writeDoubleLE(value, this.at)
     this.at += 8
+  }
+
+  float(value: number): void {
+    if (typeof value !== 'number') throw misfit('float', value)
+    this.reserve(4)
+    this.at = this.buffer.writeFloatLE(value, this.at)
+  }
+
+  bytes(value: Buffer): void {
+    if (!Buffer.isBuffer(value)) throw misfit('bytes', value)
+    this.long(value.length)
+    this.reserve(value.length)
+    this.at += value.copy(this.buffer, this.at)
   }
 
   text(value: string): void {
@@ -61,7 +74,7 @@ export class AvroWriter {
     const length = Buffer.byteLength(value)
     this.long(length)
     this.reserve(length)
-    this.bytes.write(value, this.at, length, 'utf8')
+    this.buffer.write(value, this.at, length, 'utf8')
     this.at += length
   }
 
@@ -89,46 +102,63 @@ export class AvroWriter {
   }
 
   texts(values: readonly string[]): void {
-    if (values.length > 0) {
-      this.long(values.length)
-      for (const value of values) this.text(value)
-    }
-    this.byte(0)
+    this.count(values.length)
+    for (const value of values) this.text(value)
+    if (values.length > 0) this.byte(0)
+  }
+
+  ints(values: readonly number[]): void {
+    this.count(values.length)
+    for (const value of values) this.int(value)
+    if (values.length > 0) this.byte(0)
+  }
+
+  /** An array of records, each as `write` does. */
+  array<T>(values: readonly T[], write: (value: T, to: AvroWriter) => void): void {
+    this.count(values.length)
+    for (const value of values) write(value, this)
+    if (values.length > 0) this.byte(0)
+  }
+
+  /** The branch of a union of null and one other type; whether a value of the latter is to follow. */
+  presence<T>(value: T | null): value is T {
+    this.byte(value === null ? 0 : 2)
+    return value !== null
+  }
+
+  /** Begins an array, which is one block of all its items, and one without any behind them. */
+  private count(items: number): void {
+    if (items === 0) this.byte(0)
+    else this.long(items)
   }
 
   private byte(value: number): void {
     this.reserve(1)
-    this.bytes[this.at++] = value
-  }
-
-  /** The branch of a union of null and one other type. */
-  private presence<T>(value: T | null): value is T {
-    this.byte(value === null ? 0 : 2)
-    return value !== null
+    this.buffer[this.at++] = value
   }
 
   /** Whether it is ASCII, and was written: nearly every text is short. */
   private shortText(value: string): boolean {
     const { length } = value
     this.reserve(1 + length)
-    const { bytes, at } = this
+    const { buffer, at } = this
     for (let i = 0; i < length; i++) {
       const code = value.charCodeAt(i)
       if (code >= 0x80) return false
-      bytes[at + 1 + i] = code
+      buffer[at + 1 + i] = code
     }
-    bytes[at] = 2 * length
+    buffer[at] = 2 * length
     this.at = at + 1 + length
     return true
   }
 
   /** Makes room; what is written of the present value moves to the new buffer. */
   private reserve(more: number): void {
-    if (this.at + more <= this.bytes.length) return
-    const written = this.bytes.subarray(this.start, this.at)
+    if (this.at + more <= this.buffer.length) return
+    const written = this.buffer.subarray(this.start, this.at)
     const bytes = Buffer.allocUnsafeSlow(Math.max(BUFFER_BYTES, 2 * (written.length + more)))
     written.copy(bytes)
-    this.bytes = bytes
+    this.buffer = bytes
     this.start = 0
     this.at = written.length
   }

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module'
 import { describe, expect, it } from '@jest/globals'
 import { registerCodecs } from './codecs.ts'
+import { toKafkaError } from './errors.ts'
 
 /** The parts of kafkajs that the patch changes; they are not exported, so they are taken by path. */
 const require = createRequire(import.meta.url)
@@ -150,6 +151,33 @@ describe('a coordinator that is not found', () => {
       KafkaJSGroupCoordinatorNotFound: new (message: string) => { readonly retriable: boolean }
     }
     expect(new NotFound('Failed to find group coordinator').retriable).toBe(true)
+  })
+})
+
+describe('metadata that no broker gives', () => {
+  interface Cluster {
+    metadata(this: object): Promise<unknown>
+  }
+  const { prototype } = require('kafkajs/src/cluster/index.js') as { readonly prototype: Cluster }
+  const createRetry = require('kafkajs/src/retry/index.js') as (options: object) => unknown
+
+  /** Asks a pool of brokers, which gives null where each of them has failed. */
+  const ask = (answers: readonly (object | null)[]): Promise<unknown> => {
+    const left = [...answers]
+    return prototype.metadata.call({
+      retrier: createRetry({ retries: 2, initialRetryTime: 1 }),
+      brokerPool: {
+        refreshMetadataIfNecessary: async () => undefined,
+        withBroker: async () => left.shift() ?? null,
+      },
+    })
+  }
+
+  it('is asked for again, and in the end told as a service that is away', async () => {
+    const metadata = { topicMetadata: [] }
+    await expect(ask([null, metadata])).resolves.toBe(metadata)
+    const error: unknown = await ask([null, null, null]).catch((reason: unknown) => reason)
+    expect(toKafkaError(error, 'reading').code).toBe('NS_SERVICE_UNREACHABLE')
   })
 })
 

@@ -30,15 +30,35 @@ const toHeaders = (headers: IHeaders | undefined): Headers => {
   return Object.fromEntries(entries)
 }
 
-const toInputRecord = (topic: string, partition: number, message: KafkaMessage): InputRecord => ({
-  topic,
-  partition,
-  offset: Number(message.offset),
-  timestamp: Number(message.timestamp),
-  key: message.key,
-  value: message.value,
-  headers: toHeaders(message.headers),
-})
+/**
+ * A record in the bytes of its fetch. Of a backlog thousands are in work at a time, and most of what is made of them before
+ * it is asked for would only be copied and thrown away again by the garbage collector.
+ */
+class FetchedRecord implements InputRecord {
+  readonly topic: string
+  readonly partition: number
+  readonly offset: number
+  readonly timestamp: number
+  readonly headers: Headers
+  private readonly message: KafkaMessage
+
+  constructor(topic: string, partition: number, message: KafkaMessage) {
+    this.topic = topic
+    this.partition = partition
+    this.offset = Number(message.offset)
+    this.timestamp = Number(message.timestamp)
+    this.headers = toHeaders(message.headers)
+    this.message = message
+  }
+
+  get key(): Buffer | null {
+    return this.message.key
+  }
+
+  get value(): Buffer | null {
+    return this.message.value
+  }
+}
 
 /** What the patched decoder of fetches gives in place of a batch that a codec refuses to inflate. */
 interface RefusedMessage {
@@ -57,7 +77,16 @@ const toWithheld = (
   const last = offset + message.batchContext.lastOffsetDelta
   const { code, message: why } = message.refused
   const error = new SentinelError(code, `${topic}-${partition}, offsets ${offset} to ${last}: ${why}`)
-  return { ...toInputRecord(topic, partition, message), offset, withheld: error }
+  return {
+    topic,
+    partition,
+    offset,
+    timestamp: Number(message.timestamp),
+    key: null,
+    value: null,
+    headers: NO_HEADERS,
+    withheld: error,
+  }
 }
 
 /**
@@ -66,7 +95,7 @@ const toWithheld = (
  */
 export const toStageRecords = ({ topic, partition, messages }: Batch): InputRecord[] =>
   messages.map(message =>
-    isRefused(message) ? toWithheld(topic, partition, message) : toInputRecord(topic, partition, message),
+    isRefused(message) ? toWithheld(topic, partition, message) : new FetchedRecord(topic, partition, message),
   )
 
 /** The same for who has no use for records without bytes. Throws NS_DECOMPRESSION_LIMIT in their place. */

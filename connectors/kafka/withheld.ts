@@ -2,8 +2,14 @@ import type { SentinelError } from '../../runtime/errors.ts'
 import type { BatchResult, InputRecord, PartitionTask, Stage } from './stage.ts'
 
 /** A record as it goes on without its bytes, which stay where they are. */
-export const withhold = (record: InputRecord, why: SentinelError): InputRecord => ({
-  ...record,
+export const withhold = (
+  { topic, partition, offset, timestamp }: InputRecord,
+  why: SentinelError,
+): InputRecord => ({
+  topic,
+  partition,
+  offset,
+  timestamp,
   key: null,
   value: null,
   headers: {},

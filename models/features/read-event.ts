@@ -10,7 +10,7 @@ const OUTCOMES: readonly Event['outcome'][] = ['unknown', 'success', 'failure']
  * it is written out field by field, in the order of the schema; a test compares it with the library's own reader.
  */
 export const readJudgedEvent = (from: AvroReader): JudgedEvent => {
-  const id = from.text()
+  const id = from.uniqueText()
   const time = from.long()
   from.skip(1) // clockSkew
   from.skipText() // source

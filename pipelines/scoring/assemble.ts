@@ -6,6 +6,7 @@ import { encodeOcsf } from '../../connectors/sinks/ocsf.ts'
 import { loadBaseline } from '../../models/baseline/load.ts'
 import { EVENT_FIELDS } from '../../models/features/event-fields.ts'
 import { readJudgedEvent } from '../../models/features/read-event.ts'
+import { writeEntityState } from '../../models/features/write-state.ts'
 import { createOnnxDetector } from '../../models/onnx/onnx-detector.ts'
 import type { SectionValues } from '../../runtime/config.ts'
 import { topicCatalogue, type topicsConfig } from '../../schemas/topics.ts'
@@ -70,7 +71,7 @@ export const assembleScoring = async ({
       event,
       judged: event.select(EVENT_FIELDS, readJudgedEvent),
       threat,
-      entityState,
+      entityState: { ...entityState, encode: entityState.encoder(writeEntityState) },
     },
     models,
     sinks: [{ topic: topics.threatsOcsf.name, encode: encodeOcsf }],

@@ -70,7 +70,8 @@ const createSeen = (champion: ModelManifest, challenger: ModelManifest | undefin
     add: (rows: Float32Array, own: readonly Analysis[], others: readonly Analysis[] | undefined) => {
       events += own.length
       count(first, own)
-      for (const [i, value] of rows.entries()) features[i % FEATURE_COUNT]?.add(value)
+      for (const [feature, tally] of features.entries())
+        for (let at = feature; at < rows.length; at += FEATURE_COUNT) tally.add(rows[at] ?? 0)
       if (second === undefined || others === undefined) return
       count(second, others)
       for (const [i, { score }] of own.entries()) pairs.push([score, others[i]?.score ?? 0])
