@@ -71,7 +71,7 @@ export interface Stage {
 const exitOf = (child: ChildProcess) => new Promise<void>(done => child.once('close', () => done()))
 
 /** The limits on memory that `docs/operations.md` asks for. */
-const MEMORY = { NODE_OPTIONS: '--max-old-space-size=256 --max-semi-space-size=16', MALLOC_ARENA_MAX: '1' }
+const MEMORY = { NODE_OPTIONS: '--max-old-space-size=256 --max-semi-space-size=32', MALLOC_ARENA_MAX: '1' }
 
 /** Starts `netsentinel <command>` as an own process. */
 export const startStage = (command: string, env: Readonly<Record<string, string>>): Stage => {
