@@ -22,6 +22,7 @@ export const PACKAGES: Readonly<Record<string, readonly string[]>> = {
     'schemas/history.ts',
     'schemas/avro.test.ts',
     'pipelines/scoring/judged-events.test.ts',
+    'pipelines/scoring/written-states.test.ts',
   ],
   ws: ['gateway/sockets/', 'gateway/client/'],
   fastify: ['gateway/'],
