@@ -4,7 +4,10 @@ import type { PartitionGauge } from '../../runtime/metrics.ts'
 /** Headers of a record; a header that occurs more than once is a list. */
 export type Headers = Readonly<Record<string, Buffer | string | readonly (Buffer | string)[]>>
 
-/** A record as a stage reads it. */
+/**
+ * A record as a stage reads it. Its key and value are made when they are asked for: keep what you need again, and take
+ * fields by name, since a spread of it has not all of them.
+ */
 export interface InputRecord {
   readonly topic: string
   readonly partition: number

@@ -347,7 +347,8 @@ describe('records', () => {
   })
 
   it('of more than a batch’s size go out in several sends of one transaction', async () => {
-    const kafka = testKafka({ KAFKA_MAX_BYTES_PER_PARTITION: String(8 * 1_048_576) })
+    const most = String(8 * 1_048_576)
+    const kafka = testKafka({ KAFKA_MAX_BYTES_PER_PARTITION: most, KAFKA_MAX_FETCH_BYTES: most })
     const [input, output] = [await makeTopic(kafka, 'in'), await makeTopic(kafka, 'out')]
     const producer = await createBatchProducer({ kafka })
     const value = Buffer.alloc(10_000, 0x61)

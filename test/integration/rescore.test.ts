@@ -181,25 +181,28 @@ describe('the difference of two topics', () => {
     const [lost, doubled, changed, late, next] = threats.filter(
       each => each.partition === threats[0]?.partition,
     )
+    const again = ({ key, value, partition, timestamp }: InputRecord) => ({
+      key,
+      value,
+      partition,
+      timestamp,
+    })
     const raised = async (record: InputRecord) => ({
-      ...record,
+      ...again(record),
       value: codecs.threat.encode({
         ...(await codecs.threat.decode(record.value ?? Buffer.alloc(0))),
         score: 1,
       }),
     })
-    const tampered: InputRecord[] = []
+    const tampered: ReturnType<typeof again>[] = []
     for (const record of threats) {
       if (record === lost || record === late) continue
-      tampered.push(record === changed ? await raised(record) : record)
-      if (record === doubled) tampered.push(record)
-      if (record === next && late !== undefined) tampered.push(late)
+      tampered.push(record === changed ? await raised(record) : again(record))
+      if (record === doubled) tampered.push(again(record))
+      if (record === next && late !== undefined) tampered.push(again(late))
     }
     const { topic } = await scoreAgain(system, 'tampered', { window: { from: 0, to: 1 } })
-    await producer.send(
-      topic,
-      tampered.map(({ key, value, partition, timestamp }) => ({ key, value, partition, timestamp })),
-    )
+    await producer.send(topic, tampered)
     await producer.send(topic, [{ key: 'k', value: Buffer.from('junk'), partition: 0, timestamp: ARRIVED }])
     const { findings, summary } = await compare(system, topic)
     const expected = [
