@@ -63,8 +63,9 @@ export const kafkaConfig = section('kafka', {
   ),
   maxFetchBytes: setting(
     'KAFKA_MAX_FETCH_BYTES',
-    int(1_024).default(1_048_576),
-    'Most that one fetch brings of all partitions of a broker together, in bytes: what a lag of any size costs in memory.',
+    int(1_024).default(2 * 1_048_576),
+    'Most that one fetch brings of all partitions of a broker together, in bytes: what a lag of any size costs in memory. ' +
+      'Scoring takes half of it.',
   ),
   maxInflatedBytes: setting(
     'KAFKA_MAX_INFLATED_BYTES',

@@ -48,6 +48,7 @@ export const runStage = async ({ kafka, stage, log: parent, metrics }: RunStageD
   const consumer = kafka.consumer({
     groupId: stage.group,
     partitionAssigners: [createCoPartitionAssigner(topics)],
+    maxBytes: Math.ceil(kafka.config.maxFetchBytes * (stage.fetchShare ?? 1)),
   })
   let ended = false
 

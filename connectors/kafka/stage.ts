@@ -106,6 +106,11 @@ export interface Stage {
   readonly outputs: readonly { readonly topic: string; readonly everywhere?: boolean }[]
   /** Compacted topic, with as many partitions as `input`, that holds the state; none for a stateless stage. */
   readonly changelog?: string
+  /**
+   * Share of KAFKA_MAX_FETCH_BYTES that it fetches at a time; all of it when not given. All that is made of a fetch lives until
+   * it is committed: where that is a multiple of its bytes, the young generation is not large enough for more.
+   */
+  readonly fetchShare?: number
   createTask(partition: number): PartitionTask
   /**
    * Makes the dead letter of an input one of whose outputs is larger than KAFKA_MAX_RECORD_BYTES. When the dead letter is

@@ -88,6 +88,9 @@ interface Judged {
 /** Events that are given to the model at a time: it works on them while the next are read, and nothing keeps them. */
 const LOT = 512
 
+/** An event in work takes four times its bytes: the entity's state, the analysis, and what is written of both. */
+const FETCH_SHARE = 0.5
+
 const bytesOf = ({ value }: InputRecord): Buffer => {
   if (value === null) throw new SentinelError('NS_EMPTY', 'the record has no value')
   return value
@@ -337,6 +340,7 @@ export const createScoringStage = (deps: ScoringDeps): Stage => ({
     { topic: deps.topics.deadLetters, everywhere: true },
   ],
   changelog: deps.topics.entityState,
+  fetchShare: FETCH_SHARE,
   createTask: () => createTask(deps),
   tooLarge: deps.deadLetter,
 })
