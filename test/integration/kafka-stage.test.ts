@@ -346,22 +346,30 @@ describe('records', () => {
     ])
   })
 
-  it('of more than a batch’s size go out in several sends of one transaction', async () => {
-    const most = String(8 * 1_048_576)
-    const kafka = testKafka({ KAFKA_MAX_BYTES_PER_PARTITION: most, KAFKA_MAX_FETCH_BYTES: most })
-    const [input, output] = [await makeTopic(kafka, 'in'), await makeTopic(kafka, 'out')]
-    const producer = await createBatchProducer({ kafka })
-    const value = Buffer.alloc(10_000, 0x61)
-    await producer.send(
-      input,
-      Array.from({ length: 500 }, () => ({ key: null, value })),
-    )
-    await producer.close()
-    const stage = await run(kafka, { ...copyStage(input, output), group: unique('large') })
-    await until(async () => (await readAll(kafka, output)).length === 500, { what: '500 records' })
-    expect(await stage.transactions('failed')).toBe(0)
-    expect(await stage.transactions('committed')).toBeLessThanOrEqual(3)
-  })
+  it.each([
+    ['a whole fetch', 1, 1, 3],
+    ['an eighth of one', 1 / 8, 4, 8],
+  ])(
+    'of more than a batch’s size go out in several sends of one transaction: %s',
+    async (_, share, least, most) => {
+      const bytes = String(8 * 1_048_576)
+      const kafka = testKafka({ KAFKA_MAX_BYTES_PER_PARTITION: bytes, KAFKA_MAX_FETCH_BYTES: bytes })
+      const [input, output] = [await makeTopic(kafka, 'in'), await makeTopic(kafka, 'out')]
+      const producer = await createBatchProducer({ kafka })
+      const value = Buffer.alloc(10_000, 0x61)
+      await producer.send(
+        input,
+        Array.from({ length: 500 }, () => ({ key: null, value })),
+      )
+      await producer.close()
+      const stage = await run(kafka, { ...copyStage(input, output), fetchShare: share })
+      await until(async () => (await readAll(kafka, output)).length === 500, { what: '500 records' })
+      expect(await stage.transactions('failed')).toBe(0)
+      const committed = await stage.transactions('committed')
+      expect(committed).toBeGreaterThanOrEqual(least)
+      expect(committed).toBeLessThanOrEqual(most)
+    },
+  )
 
   it('that were aborted behind the last one leave no lag', async () => {
     const kafka = testKafka()
