@@ -102,34 +102,26 @@ export class AvroWriter {
   }
 
   texts(values: readonly string[]): void {
-    this.count(values.length)
-    for (const value of values) this.text(value)
-    if (values.length > 0) this.byte(0)
+    this.array(values, writeText)
   }
 
   ints(values: readonly number[]): void {
-    this.count(values.length)
-    for (const value of values) this.int(value)
-    if (values.length > 0) this.byte(0)
+    this.array(values, writeInt)
   }
 
-  /** An array of records, each as `write` does. */
+  /** An array, each item as `write` does: one block of all of them, and one without any behind it. */
   array<T>(values: readonly T[], write: (value: T, to: AvroWriter) => void): void {
-    this.count(values.length)
-    for (const value of values) write(value, this)
-    if (values.length > 0) this.byte(0)
+    if (values.length > 0) {
+      this.long(values.length)
+      for (const value of values) write(value, this)
+    }
+    this.byte(0)
   }
 
   /** The branch of a union of null and one other type; whether a value of the latter is to follow. */
   presence<T>(value: T | null): value is T {
     this.byte(value === null ? 0 : 2)
     return value !== null
-  }
-
-  /** Begins an array, which is one block of all its items, and one without any behind them. */
-  private count(items: number): void {
-    if (items === 0) this.byte(0)
-    else this.long(items)
   }
 
   private byte(value: number): void {
@@ -163,6 +155,9 @@ export class AvroWriter {
     this.at = written.length
   }
 }
+
+const writeText = (value: string, to: AvroWriter): void => to.text(value)
+const writeInt = (value: number, to: AvroWriter): void => to.int(value)
 
 const misfit = (type: string, value: unknown): Error =>
   new Error(`${value === null ? 'null' : typeof value} where there must be ${type}`)

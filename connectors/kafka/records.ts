@@ -1,6 +1,7 @@
 import type { Batch, IHeaders, KafkaMessage, Message } from 'kafkajs'
 import { SentinelError } from '../../runtime/errors.ts'
 import type { Headers, InputRecord, OutputRecord } from './stage.ts'
+import { withhold } from './withheld.ts'
 
 /** Allowance for the framing of one record: lengths, offset and time deltas, and its share of the batch's head. */
 const FRAMING_BYTES = 40
@@ -77,16 +78,7 @@ const toWithheld = (
   const last = offset + message.batchContext.lastOffsetDelta
   const { code, message: why } = message.refused
   const error = new SentinelError(code, `${topic}-${partition}, offsets ${offset} to ${last}: ${why}`)
-  return {
-    topic,
-    partition,
-    offset,
-    timestamp: Number(message.timestamp),
-    key: null,
-    value: null,
-    headers: NO_HEADERS,
-    withheld: error,
-  }
+  return withhold({ topic, partition, offset, timestamp: Number(message.timestamp) }, error)
 }
 
 /**

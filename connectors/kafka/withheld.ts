@@ -3,7 +3,7 @@ import type { BatchResult, InputRecord, PartitionTask, Stage } from './stage.ts'
 
 /** A record as it goes on without its bytes, which stay where they are. */
 export const withhold = (
-  { topic, partition, offset, timestamp }: InputRecord,
+  { topic, partition, offset, timestamp }: Pick<InputRecord, 'topic' | 'partition' | 'offset' | 'timestamp'>,
   why: SentinelError,
 ): InputRecord => ({
   topic,
