@@ -95,8 +95,6 @@ const occlude = async (
 
 const score = async (session: InferenceSession, values: Float32Array<ArrayBuffer>): Promise<Scored> => {
   const rows = values.length / cells
-  if (!Number.isInteger(rows))
-    throw new SentinelError('NS_SCORING_FAILED', `${values.length} values are no rows of ${cells}`)
   const labels = form.outputs.label === undefined ? 0 : 1
   const scores = new Float32Array(rows)
   const models = new Float32Array(rows * (1 + labels))
@@ -120,5 +118,10 @@ const score = async (session: InferenceSession, values: Float32Array<ArrayBuffer
 
 await serve(async () => {
   const session = await open()
-  return { score: values => score(session, values), release: () => session.release() }
+  return {
+    width: cells,
+    explainFrom,
+    score: values => score(session, values),
+    release: () => session.release(),
+  }
 })

@@ -55,6 +55,20 @@ describe('a session', () => {
     expect([...contributions]).toEqual(expected)
   })
 
+  it('says the same of a row whether calls that wait are taken together or one comes after the other', async () => {
+    const made = await session({ explainFrom: 0.5, batchRows: 4 })
+    // The second half of them waits while the first is scored; the longest is over what is taken together.
+    const calls = [1, 3, 0, 600, 7, 32, 2, 5].map(rows =>
+      Float32Array.from({ length: rows * 2 }, (_, i) => ((i + rows) * 7) % 29),
+    )
+    const apart = []
+    for (const values of calls) apart.push(await made.run(Float32Array.from(values)))
+    const together = await Promise.all(calls.map(values => made.run(Float32Array.from(values))))
+    expect(together).toEqual(apart)
+    const explained = apart.filter(({ explained }) => explained.length > 0)
+    expect(explained.length).toBeGreaterThan(2)
+  })
+
   it('rejects a call whose rows do not fit, and goes on serving', async () => {
     const made = await session()
     await expect(made.run(new Float32Array(3))).rejects.toMatchObject({ code: 'NS_SCORING_FAILED' })

@@ -92,8 +92,6 @@ const explain = async (part: Part, values: Float32Array): Promise<Float32Array<A
 
 const score = async (scoring: Part, explaining: Part, values: Float32Array): Promise<Scored> => {
   const rows = values.length / features
-  if (!Number.isInteger(rows))
-    throw new SentinelError('NS_SCORING_FAILED', `${values.length} values are no rows of ${features}`)
   const scores = new Float32Array(rows)
   const models = new Float32Array(rows * width)
   for (let from = 0; from < rows; from += scoring.rows) {
@@ -114,6 +112,8 @@ await serve(async () => {
   const scoring = await openPart([outputs.score, outputs.models], options.batchRows)
   const explaining = await openPart([outputs.contributions], EXPLAINED_ROWS)
   return {
+    width: features,
+    explainFrom,
     score: values => score(scoring, explaining, values),
     release: async () => {
       await scoring.session.release()

@@ -34,11 +34,66 @@ export type Reply =
 
 /** A model in this thread. */
 export interface OpenModel {
+  /** Values of a row. */
+  readonly width: number
+  /** Rows that score at or above this are explained. */
+  readonly explainFrom: number
+  /** Scores rows, whatever their number; what it says of one does not depend on the others. */
   score(values: Float32Array<ArrayBuffer>): Promise<Scored>
   release(): Promise<void>
 }
 
-/** Opens a model and answers requests one after the other until it is closed; says so when it cannot be opened. */
+type Run = Extract<Request, { readonly type: 'run' }>
+
+/** Rows up to which waiting requests are scored as one: a run takes as long for one row as for all that it has room for. */
+const JOINED_ROWS = 512
+
+/** Takes the first of the waiting requests, and those behind it that fit beside it. */
+const takeJoined = (waiting: Run[], width: number): Run[] => {
+  let [count, room] = [0, JOINED_ROWS * width]
+  for (const { values } of waiting) {
+    room -= values.length
+    if (count > 0 && room < 0) break
+    count++
+  }
+  return waiting.splice(0, count)
+}
+
+const join = (runs: readonly Run[]): Float32Array<ArrayBuffer> => {
+  const [first] = runs
+  if (first !== undefined && runs.length === 1) return first.values
+  const joined = new Float32Array(runs.reduce((sum, { values }) => sum + values.length, 0))
+  let at = 0
+  for (const { values } of runs) {
+    joined.set(values, at)
+    at += values.length
+  }
+  return joined
+}
+
+/** What was said of the rows of each request. */
+const divide = (runs: readonly Run[], whole: Scored, { width, explainFrom }: OpenModel): Scored[] => {
+  if (runs.length === 1) return [whole]
+  const models = whole.models.length / whole.scores.length
+  let [row, explained] = [0, 0]
+  return runs.map(({ values }) => {
+    const [from, firstExplained] = [row, explained]
+    row += values.length / width
+    const scores = whole.scores.slice(from, row)
+    explained += scores.filter(score => score >= explainFrom).length
+    return {
+      scores,
+      models: whole.models.slice(from * models, row * models),
+      explained: whole.explained.slice(firstExplained * width, explained * width),
+      contributions: whole.contributions.slice(firstExplained * width, explained * width),
+    }
+  })
+}
+
+/**
+ * Opens a model and answers requests in their order until it is closed; says so when it cannot be opened. What waits while
+ * the model is at work it then takes in one go: batches of several partitions are small when there is no backlog.
+ */
 export const serve = async (open: () => Promise<OpenModel>): Promise<void> => {
   const port = parentPort
   if (port === null) throw new SentinelError('NS_INTERNAL', 'a model is served in a worker thread only')
@@ -51,24 +106,37 @@ export const serve = async (open: () => Promise<OpenModel>): Promise<void> => {
     reply({ type: 'refused', reason: messageOf(error) })
     return
   }
-  const answer = async (request: Request) => {
-    if (request.type === 'close') {
-      await model.release()
-      port.close()
-      return
-    }
+  const { width } = model
+  const waiting: Run[] = []
+  const answer = async (runs: readonly Run[]) => {
     try {
-      const scored = await model.score(request.values)
-      const buffers = Object.values(scored).map((each: Float32Array<ArrayBuffer>) => each.buffer)
-      reply({ type: 'scored', id: request.id, scored }, buffers)
+      const whole = await model.score(join(runs))
+      for (const [i, scored] of divide(runs, whole, model).entries()) {
+        const buffers = Object.values(scored).map((each: Float32Array<ArrayBuffer>) => each.buffer)
+        reply({ type: 'scored', id: runs[i]?.id ?? 0, scored }, buffers)
+      }
     } catch (error) {
-      reply({ type: 'failed', id: request.id, reason: messageOf(error) })
+      for (const { id } of runs) reply({ type: 'failed', id, reason: messageOf(error) })
     }
   }
-  // One request after the other: run() yields between batches, and a release must not overtake a run.
+  const answerWaiting = async () => {
+    while (waiting.length > 0) await answer(takeJoined(waiting, width))
+  }
+  const close = async () => {
+    await model.release()
+    port.close()
+  }
+  // One after the other: run() yields between batches, and a release must not overtake a run.
   let queue = Promise.resolve()
   port.on('message', (request: Request) => {
-    queue = queue.then(() => answer(request))
+    if (request.type === 'close') queue = queue.then(close)
+    else if (request.values.length % width > 0) {
+      const reason = `${request.values.length} values are no rows of ${width}`
+      reply({ type: 'failed', id: request.id, reason })
+    } else {
+      waiting.push(request)
+      queue = queue.then(answerWaiting)
+    }
   })
   reply({ type: 'ready' })
 }
