@@ -5,6 +5,7 @@ import type { Log } from '../../runtime/log.ts'
 import { HEARTBEAT_MS } from './client.ts'
 import { outOfRangePartition, toKafkaError } from './errors.ts'
 import { type Positions, startOffset } from './positions.ts'
+import type { Member } from './transaction.ts'
 
 /** What a member of a group wants to hear of its consumer. */
 interface ConsumerEvents {
@@ -14,7 +15,7 @@ interface ConsumerEvents {
   /** The consumer has ended for good. */
   readonly fatal: (error: SentinelError) => void
   /** Called synchronously on each assignment (partitions per topic), before anything of it is fetched. */
-  readonly joined: (assignment: Readonly<Record<string, readonly number[]>>) => void
+  readonly joined: (assignment: Readonly<Record<string, readonly number[]>>, member: Member) => void
   /** Called when the consumer has stopped, for good or to start again: seek, pause and resume throw until it joins. */
   readonly stopped: () => void
   /** A fetch brought nothing to read: markers, aborted records, holes. `next` is the offset after them. */
@@ -63,7 +64,8 @@ export const watchConsumer = (consumer: Consumer, events: ConsumerEvents): Watch
     restarting = false
     problem = undefined
     log.info({ group, assignment: payload.memberAssignment }, 'joined the group')
-    events.joined(payload.memberAssignment)
+    const { memberId, generationId } = payload
+    events.joined(payload.memberAssignment, { memberId, generationId })
     first.resolve()
     settled.resolve()
   })

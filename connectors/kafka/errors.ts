@@ -26,10 +26,21 @@ const TRANSACTION_ERRORS = new Set([
   'OUT_OF_ORDER_SEQUENCE_NUMBER',
   'DUPLICATE_SEQUENCE_NUMBER',
   'CONCURRENT_TRANSACTIONS',
+  'ILLEGAL_GENERATION',
+  'UNKNOWN_MEMBER_ID',
 ])
 
-/** The ones of them that say: somebody else, or the coordinator's timeout, has ended this producer. */
-const FENCED = new Set(['INVALID_PRODUCER_EPOCH', 'PRODUCER_FENCED', 'TRANSACTION_COORDINATOR_FENCED'])
+/**
+ * The ones of them that say: somebody else, or the coordinator's timeout, has ended this producer, or the group has gone on
+ * without its member.
+ */
+const FENCED = new Set([
+  'INVALID_PRODUCER_EPOCH',
+  'PRODUCER_FENCED',
+  'TRANSACTION_COORDINATOR_FENCED',
+  'ILLEGAL_GENERATION',
+  'UNKNOWN_MEMBER_ID',
+])
 
 const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
 
@@ -107,7 +118,7 @@ const located = (error: SentinelError): SentinelError => {
   return new SentinelError(error.code, `${where}: ${error.message}`, { cause: error })
 }
 
-/** Whether an error says that this producer was ended by another of its transactional id, or by a timeout. */
+/** Whether an error says that this producer was ended by another of its transactional id, by a timeout, or by its group. */
 export const isFenced = (error: unknown): boolean =>
   chainOf(error).some(each => each.type !== undefined && FENCED.has(each.type))
 

@@ -1,14 +1,10 @@
 import type { Metrics } from '../../runtime/metrics.ts'
-import { isFenced } from './errors.ts'
 import type { InputRecord, OutputRecord, Stage } from './stage.ts'
 
 /** What is measured of the batches of a stage. */
 export interface Measures {
   /** A batch and what was written for it, changes of state included, are committed. */
   committed(batch: CommittedBatch, outputs: readonly OutputRecord[], times: BatchTimes): void
-  /** A transaction without a batch is committed. */
-  skipped(): void
-  failed(error: unknown): void
 }
 
 interface CommittedBatch {
@@ -45,7 +41,6 @@ export const createMeasures = (deps: { readonly stage: Stage; readonly metrics: 
 
   return {
     committed: (batch, outputs, times) => {
-      metrics.transactions.inc({ stage, outcome: 'committed' })
       metrics.recordsIn.inc({ stage, topic: batch.topic }, batch.records.length)
       for (const [topic, some] of Map.groupBy(outputs, output => output.topic)) {
         metrics.recordsOut.inc({ stage, topic }, some.length)
@@ -58,7 +53,5 @@ export const createMeasures = (deps: { readonly stage: Stage; readonly metrics: 
       observePhase('process', times.processed - times.begun)
       observePhase('commit', times.committed - times.processed)
     },
-    skipped: () => metrics.transactions.inc({ stage, outcome: 'committed' }),
-    failed: error => metrics.transactions.inc({ stage, outcome: isFenced(error) ? 'fenced' : 'failed' }),
   }
 }

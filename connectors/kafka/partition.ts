@@ -1,25 +1,25 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Producer } from 'kafkajs'
 import { SentinelError, toSentinelError } from '../../runtime/errors.ts'
 import type { Log } from '../../runtime/log.ts'
 import type { Metrics } from '../../runtime/metrics.ts'
 import { type Age, createAge } from './age.ts'
 import { createChangelog } from './changelog.ts'
-import { HEARTBEAT_MS, type Kafka } from './client.ts'
-import { compressionType } from './codecs.ts'
+import { HEARTBEAT_MS } from './client.ts'
 import { isFenced, toKafkaError } from './errors.ts'
 import type { Flow } from './flow.ts'
 import { createInputs, inputsOf } from './inputs.ts'
 import { createMeasures } from './measures.ts'
 import { planBatch } from './plan.ts'
 import type { Positions } from './positions.ts'
-import { planSends, type TopicMessages } from './records.ts'
-import type { InputRecord, PartitionTask, Stage, StateSize } from './stage.ts'
-import { openProducer, runTransaction, type TransactionScope } from './transaction.ts'
+import type { InputRecord, OutputRecord, PartitionTask, Stage, StateSize } from './stage.ts'
+import type { Session, Transactions, Turn } from './transactions.ts'
 import { processReadable } from './withheld.ts'
 
 interface PartitionDeps {
-  readonly kafka: Kafka
+  /** The transactions of the member that owns it. */
+  readonly transactions: Transactions
+  /** Most that a record may hold, in bytes. */
+  readonly maxRecordBytes: number
   readonly stage: Stage
   readonly partition: number
   readonly positions: Positions
@@ -46,14 +46,14 @@ export interface FetchedBatch {
 /** One partition number of the inputs in the hands of this member of the group. */
 export interface OwnedPartition {
   /**
-   * Takes the partition, or takes it anew: fences the predecessor, then finds where to read on, restores, reads the side
+   * Takes the partition, or takes it anew: once predecessors are fenced it finds where to read on, restores, reads the side
    * inputs up to their present ends, and last reads the main one.
    */
   take(): void
   /** Gives it up: nothing is written any more, state in memory is dropped. */
   release(): void
   /**
-   * Processes a batch in one transaction. True when it is committed; false when it was not taken, because the partition
+   * Processes a batch, all of it in one transaction. True when it is committed; false when it was not taken, because the partition
    * is being taken anew and the records will come again.
    */
   accept(batch: FetchedBatch): Promise<boolean>
@@ -71,7 +71,7 @@ export interface OwnedPartition {
   size(): StateSize | undefined
   /** Why it does not progress at the moment, in words. */
   trouble(): string | undefined
-  /** Releases it, and resolves when no work is in flight and its connections are closed. */
+  /** Releases it, and resolves when no work is in flight. */
   close(): Promise<void>
 }
 
@@ -80,39 +80,34 @@ const backoffMs = (failures: number): number =>
   Math.min(10_000, 100 * 2 ** Math.min(failures, 10)) * (0.5 + Math.random())
 
 /**
+ * A member that was thought dead learns from its next heartbeat that it has lost the partition: it waits for that, in ms,
+ * before it fences the new owner in turn.
+ */
+const FENCED_PAUSE_MS = 1.2 * HEARTBEAT_MS
+
+/**
  * Makes the owner of one partition. It is in one of three states: released, being taken, or active; each change aborts
  * the signal of the state before, so that work which outlived it can tell. Batches and takings of it never overlap.
  */
 export const createPartition = (deps: PartitionDeps): OwnedPartition => {
-  const { kafka, stage, partition, flow } = deps
+  const { transactions, stage, partition, flow, maxRecordBytes } = deps
   const name = `${stage.input}-${partition}`
   const log = deps.log.child({ topic: stage.input, partition })
-  const transactionalId = `${stage.group}-${stage.input}-${partition}`
-  const { maxMessageBytes, maxRecordBytes, compression } = kafka.config
   const inputs = createInputs(deps)
   const changelog = createChangelog({ ...deps, log })
   const measures = createMeasures(deps)
   const ages = new Map<string, Age>()
-
-  const scope: TransactionScope = {
-    topics: [
-      ...stage.outputs.map(({ topic, everywhere }) => (everywhere ? { topic } : { topic, partition })),
-      ...(stage.changelog === undefined ? [] : [{ topic: stage.changelog, partition }]),
-    ],
-    group: stage.group,
-  }
 
   let state = new AbortController()
   let owned = false
   let active = false
   /** Whether the main input is read, too. */
   let open = false
-  let producer: Producer | undefined
+  let session: Session | undefined
   let task: PartitionTask | undefined
   let failures = 0
   let trouble: string | undefined
   let tail: Promise<unknown> = Promise.resolve()
-  const closings = new Set<Promise<void>>()
 
   /** Runs work after all that was handed in before. */
   const serially = <T>(work: () => Promise<T>): Promise<T> => {
@@ -122,25 +117,12 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
     return result
   }
 
-  const discard = (old: Producer | undefined) => {
-    if (old === undefined) return
-    // A batch in flight keeps the producer it began with; it can no longer commit once there is another.
-    const closing = tail
-      .then(() => old.disconnect())
-      .catch((error: unknown) => log.debug({ err: error }, 'a producer did not close cleanly'))
-      .then(() => {
-        closings.delete(closing)
-      })
-    closings.add(closing)
-  }
-
   const supersede = (): AbortSignal => {
     state.abort()
     state = new AbortController()
     active = false
     open = false
-    discard(producer)
-    producer = undefined
+    session = undefined
     return state.signal
   }
 
@@ -174,38 +156,32 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
     open = true
   }
 
-  /** A batch that is under way when its producer loses its coordinator fails by itself; then there is nothing left to do. */
-  const renewWhenLost = (mine: Producer) => {
+  /** A batch that is under way when its session ends fails by itself; then there is nothing left to do. */
+  const renewAfter = (mine: Session) => {
     const renew = async () => {
-      await mine.lost()
+      const reason = await mine.ended
       await serially(async () => {
-        if (producer === mine) pauseAndTakeAnew(0)
+        if (session === mine) pauseAndTakeAnew(isFenced(reason) ? FENCED_PAUSE_MS : 0)
       })
     }
     renew().catch((error: unknown) => fatal(toSentinelError(error)))
   }
 
   const takeOnce = async (signal: AbortSignal): Promise<void> => {
-    const fresh = await openProducer(kafka, transactionalId, scope)
-    let kept = false
-    try {
-      // The batch that an earlier state began can no longer commit, but it may just have; wait for its end.
-      await serially(async () => {
-        signal.throwIfAborted()
-        await recover(signal)
-      })
+    const fresh = await transactions.session()
+    // The batch that an earlier state began can no longer commit, but it may just have; wait for its end.
+    await serially(async () => {
       signal.throwIfAborted()
-      for (const side of stage.sideInputs ?? []) flow.start(side, partition, inputs.position(side))
-      openMain()
-      kept = true
-      producer = fresh
-      active = true
-      renewWhenLost(fresh)
-      trouble = undefined
-      log.debug({ offset: inputs.position(stage.input) }, 'partition taken')
-    } finally {
-      if (!kept) discard(fresh)
-    }
+      await recover(signal)
+    })
+    signal.throwIfAborted()
+    for (const side of stage.sideInputs ?? []) flow.start(side, partition, inputs.position(side))
+    openMain()
+    session = fresh
+    active = true
+    renewAfter(fresh)
+    trouble = undefined
+    log.debug({ offset: inputs.position(stage.input) }, 'partition taken')
   }
 
   const take = async (signal: AbortSignal, delayMs: number): Promise<void> => {
@@ -237,37 +213,29 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
     takeAnew(delayMs)
   }
 
-  /** After any error the producer is done with, and so is everything that was believed about the partition. */
+  /** After any error the session is done with, and so is everything that was believed about the partition. */
   const failed = (signal: AbortSignal, error: unknown, topic: string, from: number) => {
-    measures.failed(error)
     const problem = toKafkaError(error, `processing ${topic}-${partition} from offset ${from}`)
     if (signal.aborted) return
     if (problem.outcome !== 'retriable') return fatal(problem)
     failures++
-    // A member that was thought dead learns from its next heartbeat that it has lost the partition: it waits for that
-    // before it fences the new owner in turn.
-    const delay = Math.max(isFenced(error) ? 1.2 * HEARTBEAT_MS : 0, backoffMs(failures))
+    const delay = Math.max(isFenced(error) ? FENCED_PAUSE_MS : 0, backoffMs(failures))
     trouble = problem.message
     log.warn({ code: problem.code, topic, offset: from, retryMs: Math.round(delay) }, problem.message)
     pauseAndTakeAnew(delay)
   }
 
-  const commit = async (owner: Producer, sends: readonly TopicMessages[][], topic: string, next: number) => {
-    await runTransaction(owner, {
-      sends,
-      compression: compressionType(compression),
-      group: stage.group,
-      partition,
-      offsets: inputs.toCommit(topic, next),
-    })
+  const commit = async (turn: Turn, records: readonly OutputRecord[], topic: string, next: number) => {
+    const offsets = inputs.toCommit(topic, next).map(each => ({ ...each, partition }))
+    await turn.commit({ records, offsets })
     failures = 0
   }
 
   const process = async (batch: FetchedBatch, fetchedAt: number): Promise<boolean> => {
     const { signal } = state
-    const [owner, current] = [producer, task]
+    const [mine, current] = [session, task]
     const { topic, fetched, next, records } = batch
-    if (!active || owner === undefined || current === undefined) return false
+    if (!active || mine === undefined || current === undefined) return false
     const from = inputs.position(topic)
     if (!inputs.expects(topic, fetched)) {
       const message = `${topic}-${partition}: offset ${fetched} was fetched where ${from} is next`
@@ -277,11 +245,12 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
     const begun = performance.now()
     const age = ageOf(topic)
     age.fetched(records)
+    const turn = mine.begin()
     try {
       const result = await processReadable(stage, current, records)
       const processed = performance.now()
       const outputs = planBatch(result, stage, partition, maxRecordBytes)
-      await commit(owner, planSends(outputs, maxMessageBytes), topic, next)
+      await commit(turn, outputs, topic, next)
       // From here on the effects are facts, whoever owns the partition by now.
       result.committed()
       inputs.advance(topic, next)
@@ -296,6 +265,7 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
       openMain()
       return true
     } catch (error) {
+      turn.drop()
       failed(signal, error, topic, from)
       return false
     }
@@ -309,12 +279,11 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
 
   const commitSkipped = async (topic: string, next: number): Promise<void> => {
     const { signal } = state
-    const owner = producer
-    if (!active || owner === undefined || !inputs.behind(topic, next)) return
+    const mine = session
+    if (!active || mine === undefined || !inputs.behind(topic, next)) return
     try {
-      await commit(owner, [], topic, next)
+      await commit(mine.begin(), [], topic, next)
       inputs.advance(topic, next)
-      measures.skipped()
     } catch (error) {
       failed(signal, error, topic, inputs.position(topic))
     }
@@ -350,7 +319,6 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
     close: async () => {
       supersede()
       await serially(() => Promise.resolve())
-      await Promise.all(closings)
     },
   }
 }

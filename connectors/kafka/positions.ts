@@ -1,6 +1,9 @@
-import type { Admin } from 'kafkajs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import kafkajs, { type Admin } from 'kafkajs'
 import { SentinelError } from '../../runtime/errors.ts'
 import type { Kafka } from './client.ts'
+
+const { KafkaJSProtocolError } = kafkajs
 
 /**
  * Offsets of a partition's log: the first that is there, and the high watermark. Not the last stable offset, which may lag
@@ -13,7 +16,7 @@ export interface LogRange {
 
 /** Reads offsets from the broker; never from the consumer's own map, which runs ahead of commits. */
 export interface Positions {
-  /** The committed offset of a group, undefined when there is none. */
+  /** The committed offset of a group, once no transaction is about to change it; undefined when there is none. */
   committed(group: string, topic: string, partition: number): Promise<number | undefined>
   range(topic: string, partition: number): Promise<LogRange>
   /** How many offsets of each partition a group has yet to read, by partition number. */
@@ -23,6 +26,23 @@ export interface Positions {
 
 const missing = (topic: string, partition: number) =>
   new SentinelError('NS_TOPIC_MISSING', `${topic} has no partition ${partition}`)
+
+const UNSTABLE = 'UNSTABLE_OFFSET_COMMIT'
+const UNSTABLE_PAUSE_MS = 10
+
+/** Asks until no transaction is about to change the answer: it ends within ms, or when the next of its id is opened. */
+const whenStable = async <T>(ask: () => Promise<T>, patienceMs: number): Promise<T> => {
+  const began = performance.now()
+  for (;;) {
+    try {
+      return await ask()
+    } catch (error) {
+      const unstable = error instanceof KafkaJSProtocolError && error.type === UNSTABLE
+      if (!unstable || performance.now() - began > patienceMs) throw error
+      await sleep(UNSTABLE_PAUSE_MS)
+    }
+  }
+}
 
 /** Makes the reader of offsets; it connects when it is first asked, and anew after an error. */
 export const createPositions = (kafka: Kafka): Positions => {
@@ -46,7 +66,10 @@ export const createPositions = (kafka: Kafka): Positions => {
   return {
     committed: (group, topic, partition) =>
       use(async client => {
-        const [answer] = await client.fetchOffsets({ groupId: group, topics: [topic] })
+        const [answer] = await whenStable(
+          () => client.fetchOffsets({ groupId: group, topics: [topic], requireStable: true }),
+          kafka.config.transactionTimeoutMs,
+        )
         const found = answer?.partitions.find(each => each.partition === partition)
         if (found === undefined) throw missing(topic, partition)
         const offset = Number(found.offset)

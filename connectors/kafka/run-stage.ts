@@ -14,6 +14,8 @@ import { createPositions } from './positions.ts'
 import { fetchedOffset, toInputRecords, toStageRecords } from './records.ts'
 import { measurePartitions } from './scrape.ts'
 import type { Stage } from './stage.ts'
+import type { Member } from './transaction.ts'
+import { createTransactions } from './transactions.ts'
 
 /** What a stage runs with. */
 export interface RunStageDeps {
@@ -24,8 +26,8 @@ export interface RunStageDeps {
 }
 
 /**
- * Runs a stage as a member of its consumer group, exactly once: each batch is one transaction of its outputs, its
- * changes of state and its input offset, by a producer per input partition that fences whoever had the partition before.
+ * Runs a stage as a member of its consumer group, exactly once: a batch's outputs, its changes of state and its input
+ * offset are in one transaction, which the partitions of the member share.
  * `docs/decisions/0002-exactly-once-on-kafkajs.md` says why it is built so.
  *
  * Resolves when the member has joined. The service fails with NS_OFFSET_LOST when records are gone that were not read,
@@ -43,6 +45,8 @@ export const runStage = async ({ kafka, stage, log: parent, metrics }: RunStageD
 
   const positions = createPositions(kafka)
   closer.add(() => positions.close())
+  const transactions = createTransactions({ kafka, stage, log, metrics })
+  closer.add(() => transactions.close())
   closer.add(() => Promise.all([...partitions.values()].map(each => each.close())))
   closer.add(measurePartitions({ stage, partitions, positions, metrics, log }))
   const consumer = kafka.consumer({
@@ -54,6 +58,7 @@ export const runStage = async ({ kafka, stage, log: parent, metrics }: RunStageD
 
   const releaseAll = () => {
     for (const each of partitions.values()) each.release()
+    transactions.end()
   }
   const fatal = (error: SentinelError) => {
     if (ended) return
@@ -68,7 +73,7 @@ export const runStage = async ({ kafka, stage, log: parent, metrics }: RunStageD
     positions,
     fatal,
     stopped: releaseAll,
-    joined: assignment => assign(assignment[stage.input] ?? []),
+    joined: (assignment, member) => assign(assignment[stage.input] ?? [], member),
     filtered: (topic, partition, next) => {
       const owned = partitions.get(partition)
       if (inputs.includes(topic)) owned?.skip(topic, next)
@@ -84,14 +89,18 @@ export const runStage = async ({ kafka, stage, log: parent, metrics }: RunStageD
   }
 
   /** Called synchronously on each assignment, before anything of it is fetched. */
-  const assign = (assigned: readonly number[]) => {
+  const assign = (assigned: readonly number[], member: Member) => {
     for (const topic of topics) consumer.pause([{ topic, partitions: [...assigned] }])
     if (ended) return
+    transactions.assign({ member, partitions: assigned })
     for (const [number, owned] of partitions) if (!assigned.includes(number)) owned.release()
     for (const number of assigned) {
       let owned = partitions.get(number)
       if (owned === undefined) {
-        owned = createPartition({ kafka, stage, partition: number, positions, flow, log, metrics, fatal })
+        owned = createPartition({
+          ...{ transactions, stage, partition: number, positions, flow, log, metrics, fatal },
+          maxRecordBytes: kafka.config.maxRecordBytes,
+        })
         partitions.set(number, owned)
       }
       owned.take()

@@ -1,7 +1,6 @@
 import type { CompressionTypes, Producer, Transaction } from 'kafkajs'
 import type { Kafka } from './client.ts'
 import { isFenced } from './errors.ts'
-import type { InputOffset } from './inputs.ts'
 import type { TopicMessages } from './records.ts'
 
 /** All that the transactions of one id may be in: partitions that they write to, and a group whose offsets they commit. */
@@ -68,15 +67,28 @@ export const openProducer = async (
   }
 }
 
+/** A member of a group, as the group knows it in one of its generations. */
+export interface Member {
+  readonly memberId: string
+  readonly generationId: number
+}
+
+/** Where a group reads on in a partition. */
+export interface PartitionOffset {
+  readonly topic: string
+  readonly partition: number
+  readonly next: number
+}
+
 /** What one transaction holds. */
 export interface TransactionContent {
   /** Sends in order; together they are one transaction. */
   readonly sends: readonly TopicMessages[][]
   readonly compression: CompressionTypes
   readonly group: string
-  readonly partition: number
-  /** Where the group reads on in inputs of that partition number. */
-  readonly offsets: readonly InputOffset[]
+  /** Who commits them: offsets of a member that the group has gone on without are refused (KIP-447). Anybody when not given. */
+  readonly member?: Member
+  readonly offsets: readonly PartitionOffset[]
 }
 
 /**
@@ -104,12 +116,13 @@ const sendAll = async (
 
 const sendOffsets = (
   transaction: Transaction,
-  { group, partition, offsets }: TransactionContent,
+  { group, member, offsets }: TransactionContent,
 ): Promise<void> =>
   transaction.sendOffsets({
     consumerGroupId: group,
-    topics: offsets.map(({ topic, next }) => ({
+    ...member,
+    topics: [...Map.groupBy(offsets, ({ topic }) => topic)].map(([topic, some]) => ({
       topic,
-      partitions: [{ partition, offset: String(next) }],
+      partitions: some.map(({ partition, next }) => ({ partition, offset: String(next) })),
     })),
   })

@@ -45,8 +45,7 @@ describe('a broker that is killed when it has just said that a transaction is co
             sends: sends(partition, String(round)),
             compression: 0,
             group,
-            partition,
-            offsets: [{ topic: topics.input, next: round }],
+            offsets: [{ topic: topics.input, partition, next: round }],
           })
           told[partition]?.push(String(round))
           return true

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { topicOffsets, withAdmin } from '../../connectors/kafka/admin.ts'
 import { compressionType } from '../../connectors/kafka/codecs.ts'
+import { createPositions } from '../../connectors/kafka/positions.ts'
 import { createBatchProducer } from '../../connectors/kafka/produce.ts'
 import { readTopic } from '../../connectors/kafka/read-topic.ts'
 import { planSends } from '../../connectors/kafka/records.ts'
@@ -83,6 +84,8 @@ describe('defect 1: records of aborted transactions', () => {
     }
     // The one that began last ends first.
     for (const transaction of open.toReversed()) await transaction.abort()
+    // An abort is answered before its marker is written.
+    await until(async () => (await topicOffsets(kafka, topic))[0]?.high === 12)
     await produce(topic, { committed: 1 })
     const [{ high } = { high: 0 }] = await topicOffsets(kafka, topic)
     expect(high).toBe(13)
@@ -144,14 +147,46 @@ describe('defects 2 and 3: a lost answer', () => {
   })
 })
 
-describe('defects 4, 5 and 12: transactions back to back', () => {
-  const content = (group: string, input: string, next: number) => ({
-    group,
-    partition: 0,
-    offsets: [{ topic: input, next }],
-    compression,
+const content = (group: string, input: string, next: number) => ({
+  group,
+  offsets: [{ topic: input, partition: 0, next }],
+  compression,
+})
+
+describe('defect 10: offsets of a transaction are not fenced by the group', () => {
+  it('takes none of a member that the group does not have', async () => {
+    const kafka = testKafka()
+    const producer = await openProducer(kafka, unique('tx'), { topics: [] })
+    cleanUp(() => producer.disconnect())
+    const input = await makeTopic(kafka, 'in')
+    const member = { memberId: 'gone', generationId: 3 }
+    const sent = runTransaction(producer, { ...content(unique('g'), input, 1), sends: [], member })
+    await expect(sent).rejects.toMatchObject({
+      type: expect.stringMatching(/^(ILLEGAL_GENERATION|UNKNOWN_MEMBER_ID)$/),
+    })
   })
 
+  it('tells none that a transaction is about to change', async () => {
+    const kafka = testKafka()
+    const [input, group] = [await makeTopic(kafka, 'in'), unique('g')]
+    const producer = await openProducer(kafka, unique('tx'), { topics: [] })
+    cleanUp(() => producer.disconnect())
+    const transaction = await producer.transaction()
+    const partitions = [{ partition: 0, offset: '7' }]
+    await transaction.sendOffsets({ consumerGroupId: group, topics: [{ topic: input, partitions }] })
+    const fetched = withAdmin(kafka, 'test', admin =>
+      admin.fetchOffsets({ groupId: group, topics: [input], requireStable: true }),
+    )
+    await expect(fetched).rejects.toThrow(/unstable offsets/)
+    const positions = createPositions(kafka)
+    cleanUp(() => positions.close())
+    const committed = positions.committed(group, input, 0)
+    await transaction.commit()
+    await expect(committed).resolves.toBe(7)
+  })
+})
+
+describe('defects 4, 5 and 12: transactions back to back', () => {
   it('with records do not each wait for kafkajs’ first retry of 300 ms', async () => {
     const kafka = testKafka()
     const [input, output] = [await makeTopic(kafka, 'in'), await makeTopic(kafka, 'out')]

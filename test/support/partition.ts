@@ -2,6 +2,7 @@ import type { Producer } from 'kafkajs'
 import { type Kafka, kafkaConfig } from '../../connectors/kafka/client.ts'
 import { createPartition, type FetchedBatch } from '../../connectors/kafka/partition.ts'
 import type { BatchResult, InputRecord, Stage } from '../../connectors/kafka/stage.ts'
+import { createTransactions } from '../../connectors/kafka/transactions.ts'
 import { loadConfig } from '../../runtime/config.ts'
 import type { SentinelError } from '../../runtime/errors.ts'
 import { silentLog } from '../../runtime/log.ts'
@@ -141,8 +142,11 @@ export const setUpPartition = ({ changelog = false, side = false } = {}) => {
     },
   }
   const kafka = { config, producer } as unknown as Kafka
-  const partition = createPartition({
-    kafka,
+  const log = silentLog()
+  const transactions = createTransactions({ kafka, stage, log, metrics })
+  const owned = createPartition({
+    transactions,
+    maxRecordBytes: config.maxRecordBytes,
     stage,
     partition: 0,
     positions: {
@@ -159,10 +163,23 @@ export const setUpPartition = ({ changelog = false, side = false } = {}) => {
         started = Promise.withResolvers()
       },
     },
-    log: silentLog(),
+    log,
     metrics,
     fatal: error => void fatal.push(error),
   })
+  let generationId = 0
+  const partition = {
+    ...owned,
+    /** As on an assignment. */
+    take: () => {
+      transactions.assign({ member: { memberId: 'm', generationId: ++generationId }, partitions: [0] })
+      owned.take()
+    },
+    close: async () => {
+      await owned.close()
+      await transactions.close()
+    },
+  }
   /** Resolves when the partition, or its changelog, is read on. */
   const nextStart = () => started.promise
   const take = async () => {
