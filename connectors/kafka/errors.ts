@@ -15,23 +15,8 @@ interface KafkaErrorShape {
 const isShape = (error: unknown): error is KafkaErrorShape =>
   typeof error === 'object' && error !== null && 'name' in error && 'message' in error
 
-/** Protocol errors after which a transaction cannot go on, and a new producer starts clean. */
-const TRANSACTION_ERRORS = new Set([
-  'INVALID_PRODUCER_EPOCH',
-  'PRODUCER_FENCED',
-  'TRANSACTION_COORDINATOR_FENCED',
-  'INVALID_TXN_STATE',
-  'INVALID_PRODUCER_ID_MAPPING',
-  'UNKNOWN_PRODUCER_ID',
-  'OUT_OF_ORDER_SEQUENCE_NUMBER',
-  'DUPLICATE_SEQUENCE_NUMBER',
-  'CONCURRENT_TRANSACTIONS',
-  'ILLEGAL_GENERATION',
-  'UNKNOWN_MEMBER_ID',
-])
-
 /**
- * The ones of them that say: somebody else, or the coordinator's timeout, has ended this producer, or the group has gone on
+ * Protocol errors that say: somebody else, or the coordinator's timeout, has ended this producer, or the group has gone on
  * without its member.
  */
 const FENCED = new Set([
@@ -40,6 +25,17 @@ const FENCED = new Set([
   'TRANSACTION_COORDINATOR_FENCED',
   'ILLEGAL_GENERATION',
   'UNKNOWN_MEMBER_ID',
+])
+
+/** Protocol errors after which a transaction cannot go on, and a new producer starts clean. */
+const TRANSACTION_ERRORS = new Set([
+  ...FENCED,
+  'INVALID_TXN_STATE',
+  'INVALID_PRODUCER_ID_MAPPING',
+  'UNKNOWN_PRODUCER_ID',
+  'OUT_OF_ORDER_SEQUENCE_NUMBER',
+  'DUPLICATE_SEQUENCE_NUMBER',
+  'CONCURRENT_TRANSACTIONS',
 ])
 
 const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])

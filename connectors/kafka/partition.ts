@@ -53,8 +53,8 @@ export interface OwnedPartition {
   /** Gives it up: nothing is written any more, state in memory is dropped. */
   release(): void
   /**
-   * Processes a batch, all of it in one transaction. True when it is committed; false when it was not taken, because the partition
-   * is being taken anew and the records will come again.
+   * Processes a batch, all of it in one transaction. True when it is committed; false when it was not taken, because the
+   * partition is being taken anew and the records will come again.
    */
   accept(batch: FetchedBatch): Promise<boolean>
   /** Everything read of an input before `next` was filtered out; the committed offset follows, so that lag reads 0. */
@@ -213,7 +213,7 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
     takeAnew(delayMs)
   }
 
-  /** After any error the session is done with, and so is everything that was believed about the partition. */
+  /** After any error everything that was believed about the partition is done with. */
   const failed = (signal: AbortSignal, error: unknown, topic: string, from: number) => {
     const problem = toKafkaError(error, `processing ${topic}-${partition} from offset ${from}`)
     if (signal.aborted) return

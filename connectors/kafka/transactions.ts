@@ -96,7 +96,7 @@ export const createTransactions = (deps: TransactionsDeps): Transactions => {
   let session: Promise<OpenSession> | undefined
   const closings = new Set<Promise<void>>()
 
-  const discard = (producer: Producer, after: Promise<unknown>) => {
+  const discard = (producer: Producer, after: Promise<unknown> = Promise.resolve()) => {
     const closing = after
       .then(() => producer.disconnect())
       .catch((error: unknown) => log.debug({ err: error }, 'a producer did not close cleanly'))
@@ -113,12 +113,11 @@ export const createTransactions = (deps: TransactionsDeps): Transactions => {
   const openAll = async (partitions: readonly number[]): Promise<Producer> => {
     const opened = await Promise.allSettled(partitions.map(openOne))
     const failed = opened.find(each => each.status === 'rejected')
-    const [first, ...others] = opened.flatMap(each => (each.status === 'fulfilled' ? [each.value] : []))
-    for (const producer of others) discard(producer, Promise.resolve())
-    if (failed !== undefined && first !== undefined) discard(first, Promise.resolve())
-    if (failed !== undefined) throw failed.reason
-    if (first === undefined) throw over()
-    return first
+    const producers = opened.flatMap(each => (each.status === 'fulfilled' ? [each.value] : []))
+    const kept = failed === undefined ? producers.shift() : undefined
+    for (const producer of producers) discard(producer)
+    if (kept === undefined) throw failed?.reason ?? over()
+    return kept
   }
 
   const open = async (assignment: Assignment): Promise<OpenSession> => {
@@ -137,19 +136,16 @@ export const createTransactions = (deps: TransactionsDeps): Transactions => {
     return opened
   }
 
-  const end = () => {
-    const old = session
-    session = undefined
+  const replace = (assignment?: Assignment) => {
     // One that cannot be opened has nothing to end.
-    old?.then(each => each.end()).catch(() => undefined)
+    session?.then(each => each.end()).catch(() => undefined)
+    session = undefined
+    assigned = assignment
+    fenced = false
   }
 
   return {
-    assign: assignment => {
-      end()
-      assigned = assignment
-      fenced = false
-    },
+    assign: replace,
     session: () => {
       if (assigned === undefined) return Promise.reject(over())
       if (session !== undefined) return session
@@ -161,15 +157,11 @@ export const createTransactions = (deps: TransactionsDeps): Transactions => {
       mine.then(each => each.ended).then(forget, forget)
       return mine
     },
-    end: () => {
-      assigned = undefined
-      end()
-    },
+    end: () => replace(),
     close: async () => {
-      assigned = undefined
       const last = session
-      end()
-      await last?.catch(() => undefined)
+      replace()
+      await Promise.allSettled([last])
       await Promise.all(closings)
     },
   }
