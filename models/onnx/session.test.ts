@@ -57,7 +57,7 @@ describe('a session', () => {
 
   it('says the same of a row whether calls that wait are taken together or one comes after the other', async () => {
     const made = await session({ explainFrom: 0.5, batchRows: 4 })
-    // The second half of them waits while the first is scored; the longest is over what is taken together.
+    // What comes while the first is scored waits; the longest alone is more than is taken together.
     const calls = [1, 3, 0, 600, 7, 32, 2, 5].map(rows =>
       Float32Array.from({ length: rows * 2 }, (_, i) => ((i + rows) * 7) % 29),
     )

@@ -60,8 +60,8 @@ const takeJoined = (waiting: Run[], width: number): Run[] => {
 }
 
 const join = (runs: readonly Run[]): Float32Array<ArrayBuffer> => {
-  const [first] = runs
-  if (first !== undefined && runs.length === 1) return first.values
+  const [only] = runs
+  if (only !== undefined && runs.length === 1) return only.values
   const joined = new Float32Array(runs.reduce((sum, { values }) => sum + values.length, 0))
   let at = 0
   for (const { values } of runs) {
@@ -71,22 +71,26 @@ const join = (runs: readonly Run[]): Float32Array<ArrayBuffer> => {
   return joined
 }
 
+type Answer = Extract<Reply, { readonly type: 'scored' }>
+
 /** What was said of the rows of each request. */
-const divide = (runs: readonly Run[], whole: Scored, { width, explainFrom }: OpenModel): Scored[] => {
-  if (runs.length === 1) return [whole]
+const divide = (runs: readonly Run[], whole: Scored, { width, explainFrom }: OpenModel): Answer[] => {
+  const [only] = runs
+  if (only !== undefined && runs.length === 1) return [{ type: 'scored', id: only.id, scored: whole }]
   const models = whole.models.length / whole.scores.length
   let [row, explained] = [0, 0]
-  return runs.map(({ values }) => {
+  return runs.map(({ id, values }) => {
     const [from, firstExplained] = [row, explained]
     row += values.length / width
     const scores = whole.scores.slice(from, row)
     explained += scores.filter(score => score >= explainFrom).length
-    return {
+    const scored = {
       scores,
       models: whole.models.slice(from * models, row * models),
       explained: whole.explained.slice(firstExplained * width, explained * width),
       contributions: whole.contributions.slice(firstExplained * width, explained * width),
     }
+    return { type: 'scored', id, scored }
   })
 }
 
@@ -111,9 +115,9 @@ export const serve = async (open: () => Promise<OpenModel>): Promise<void> => {
   const answer = async (runs: readonly Run[]) => {
     try {
       const whole = await model.score(join(runs))
-      for (const [i, scored] of divide(runs, whole, model).entries()) {
-        const buffers = Object.values(scored).map((each: Float32Array<ArrayBuffer>) => each.buffer)
-        reply({ type: 'scored', id: runs[i]?.id ?? 0, scored }, buffers)
+      for (const each of divide(runs, whole, model)) {
+        const buffers = Object.values(each.scored).map((values: Float32Array<ArrayBuffer>) => values.buffer)
+        reply(each, buffers)
       }
     } catch (error) {
       for (const { id } of runs) reply({ type: 'failed', id, reason: messageOf(error) })
