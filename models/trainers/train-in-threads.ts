@@ -45,7 +45,10 @@ export const trainInThreads = async (
   signal?.addEventListener('abort', abort, { once: true })
   for (const worker of [trainer, ...helpers]) {
     worker.on('error', error => reject(failed(error)))
-    worker.on('exit', code => reject(failed(`it ended with code ${code}`)))
+    worker.on('exit', code => {
+      // A helper ends by itself when the trainer has, which may be heard of before what the trainer said last.
+      if (worker === trainer || code !== 0) reject(failed(`it ended with code ${code}`))
+    })
   }
   trainer.on('message', (reply: TrainReply) => {
     if (reply.type === 'progress') onProgress?.(reply.progress)
