@@ -21,8 +21,12 @@ export const isRaced = (cause: unknown): boolean =>
   'name' in cause &&
   (cause.name === 'ConfluentSchemaRegistryCompatibilityError' || /already exists/.test(messageOf(cause)))
 
-/** Whether a registry on a small database gave up waiting for another registration: nothing was changed. */
-export const isBusy = (cause: unknown): boolean => /Timeout trying to lock/.test(messageOf(cause))
+/**
+ * Whether the registry failed by itself. Registering again is harmless, and helps where registrations on one database got
+ * in each other's way: Apicurio waits for a lock in vain, or gives two the same id.
+ */
+export const isBroken = (cause: unknown): boolean =>
+  typeof cause === 'object' && cause !== null && 'status' in cause && Number(cause.status) >= 500
 
 /**
  * Makes sure that a subject lets no schema in that cannot read older records, and returns its level: a level that

@@ -7,7 +7,7 @@ import { type AvroSchema, loadSchema, type SchemaName } from '../schemas/avro.ts
 import type { Alert, AlertState, Decision, EntityState, Event, Threat } from '../schemas/generated.ts'
 import { incompatibility } from '../schemas/history.ts'
 import { type AvroType, type Codec, createCodec, decodeFramed, schemaIdOf } from './avro-codec.ts'
-import { backwardLevel, isBusy, isRaced, registryProblem } from './registry-level.ts'
+import { backwardLevel, isBroken, isRaced, registryProblem } from './registry-level.ts'
 
 /** Settings of the schema registry. */
 export const registryConfig = section('registry', {
@@ -53,7 +53,7 @@ export const createRegistry = (config: SectionValues<typeof registryConfig>) => 
         const options = { subject, compatibility: compatibility as COMPATIBILITY }
         return (await client.register(loadSchema(name) as never, options)).id
       } catch (cause) {
-        if (retries === 0 || !(isRaced(cause) || isBusy(cause))) throw await refusal(name, subject, cause)
+        if (retries === 0 || !(isRaced(cause) || isBroken(cause))) throw await refusal(name, subject, cause)
         if (isRaced(cause)) compatibility = await backwardLevel(config, subject)
       }
       await sleep(REGISTER_PAUSE_MS)

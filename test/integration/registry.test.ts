@@ -1,11 +1,16 @@
+import type { ServerResponse } from 'node:http'
 import { describe, expect, it } from '@jest/globals'
 import avro from 'avsc'
 import { createRegistry, type Registry } from '../../connectors/registry.ts'
 import { loadSchema } from '../../schemas/avro.ts'
 import type { AlertState, Decision, EntityState, Threat } from '../../schemas/generated.ts'
 import { makeEvent } from '../support/events.ts'
+import { type ReceivedRequest, startReceiver } from '../support/receiver.ts'
 import { services, unique } from '../support/services.ts'
+import { cleanUp } from '../support/stages.ts'
 import { makeAlert } from '../support/threats.ts'
+
+const REGISTRY_JSON = 'application/vnd.schemaregistry.v1+json'
 
 const url = () => services().schemaRegistryUrl.replace(/\/$/, '')
 const registry = (): Registry => createRegistry({ url: url() })
@@ -14,7 +19,7 @@ const registry = (): Registry => createRegistry({ url: url() })
 const call = async (method: string, path: string, body?: object): Promise<Record<string, unknown>> => {
   const response = await fetch(`${url()}${path}`, {
     method,
-    headers: { 'content-type': 'application/vnd.schemaregistry.v1+json' },
+    headers: { 'content-type': REGISTRY_JSON },
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   })
   const answer = (await response.json()) as Record<string, unknown>
@@ -158,6 +163,28 @@ describe('a codec of the registry', () => {
     const codecs = await Promise.all(Array.from({ length: 6 }, () => registry().codec('Event', topic)))
     expect(new Set(codecs.map(({ schemaId }) => schemaId)).size).toBe(1)
     expect(await call('GET', `/config/${topic}-value`)).toEqual({ compatibilityLevel: 'BACKWARD' })
+  })
+
+  it('registers again when the registry fails by itself', async () => {
+    let failures = 2
+    const forward = async (request: ReceivedRequest | undefined, response: ServerResponse) => {
+      const { method = 'GET', path = '', body = '' } = request ?? {}
+      if (method === 'POST' && path.endsWith('/versions') && failures-- > 0) {
+        response.writeHead(500).end('{"error_code":500,"message":"Unique index or primary key violation"}')
+        return
+      }
+      const answer = await fetch(new URL(path, url()), {
+        method,
+        headers: { 'content-type': REGISTRY_JSON },
+        ...(body === '' ? {} : { body }),
+      })
+      response.writeHead(answer.status, { 'content-type': REGISTRY_JSON }).end(await answer.text())
+    }
+    const front = await startReceiver((index, response) => void forward(front.requests[index], response))
+    cleanUp(() => front.close())
+    const flaky = createRegistry({ url: `${front.url}${new URL(url()).pathname}` })
+    expect((await flaky.codec('Event', unique('registry-broken'))).schemaId).toBeGreaterThan(0)
+    expect(failures).toBeLessThan(0)
   })
 
   it('refuses what no schema explains as poison', async () => {
