@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { EachBatchPayload } from 'kafkajs'
 import { SentinelError } from '../../runtime/errors.ts'
 import { type Check, createCloser, createFailure, type Service } from '../../runtime/lifecycle.ts'
@@ -107,9 +108,19 @@ export const runStage = async ({ kafka, stage, log: parent, metrics }: RunStageD
     }
   }
 
+  const closing = new AbortController()
+  closer.add(() => closing.abort())
+  /** kafkajs fetches again when all batches of a fetch are through: this is where the next one is put off. */
+  const pause = async (fetchedAt: number) => {
+    const early = kafka.config.fetchIntervalMs - (performance.now() - fetchedAt)
+    // Aborted at closing, when there is no next fetch to wait for.
+    if (early > 0) await sleep(early, undefined, { signal: closing.signal }).catch(() => undefined)
+  }
+
   const eachBatch = async ({ batch, resolveOffset, heartbeat, isStale }: EachBatchPayload) => {
     const owned = partitions.get(batch.partition)
     if (owned === undefined || ended || isStale()) return
+    const fetchedAt = performance.now()
     const generation = watch.generation()
     const next = Number(batch.lastOffset()) + 1
     const done = await withHeartbeat(heartbeat, async () => {
@@ -124,6 +135,7 @@ export const runStage = async ({ kafka, stage, log: parent, metrics }: RunStageD
     const last = batch.messages.at(-1)
     // After a new assignment kafkajs would note the offset for a partition that it may no longer have.
     if (done && last !== undefined && generation === watch.generation()) resolveOffset(last.offset)
+    if (inputs.includes(batch.topic)) await pause(fetchedAt)
   }
 
   try {
