@@ -75,6 +75,7 @@ export const ERROR_CODES = {
     'A batch inflates beyond KAFKA_MAX_INFLATED_BYTES: find its producer; its records are still where they were.',
   ],
   NS_BATCH_CORRUPT: ['fatal', 'A compressed batch cannot be read: find its producer by topic and offset.'],
+  NS_KAFKA_TOO_OLD: ['fatal', 'Use Kafka 2.5 or later.'],
   NS_KAFKA_REFUSED: ['fatal', 'Check the credentials and the ACLs that Kafka has for this user.'],
   NS_NOTIFICATION_FAILED: [
     'retriable',

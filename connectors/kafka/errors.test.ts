@@ -41,6 +41,9 @@ describe('toKafkaError', () => {
       'NS_SERVICE_UNREACHABLE',
     )
     expect(toKafkaError(wrapped(named('KafkaJSSASLAuthenticationError')), 'x').code).toBe('NS_KAFKA_REFUSED')
+    expect(toKafkaError(wrapped(named('KafkaJSServerDoesNotSupportApiKey')), 'x').code).toBe(
+      'NS_KAFKA_TOO_OLD',
+    )
     const lost = new Error('Broker not connected')
     expect(toKafkaError(lost, 'x').code).toBe('NS_SERVICE_UNREACHABLE')
     expect(toKafkaError(wrapped(lost), 'x').code).toBe('NS_SERVICE_UNREACHABLE')

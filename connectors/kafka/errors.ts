@@ -82,6 +82,7 @@ const codeFor = (chain: readonly KafkaErrorShape[]): ErrorCode => {
     return 'NS_KAFKA_REFUSED'
   }
   if (chain.some(each => each.name === 'KafkaJSSASLAuthenticationError')) return 'NS_KAFKA_REFUSED'
+  if (chain.some(each => each.name === 'KafkaJSServerDoesNotSupportApiKey')) return 'NS_KAFKA_TOO_OLD'
   if (chain.some(each => CONNECTION_NAMES.has(each.name))) return 'NS_SERVICE_UNREACHABLE'
   const [root] = chain.slice(-1)
   if (root?.message === NOT_CONNECTED) return 'NS_SERVICE_UNREACHABLE'
@@ -96,7 +97,7 @@ const codeFor = (chain: readonly KafkaErrorShape[]): ErrorCode => {
  * - connection, timeout, no leader and other transient answers → NS_SERVICE_UNREACHABLE (retriable);
  * - MESSAGE_TOO_LARGE → NS_TOO_LARGE; out of range → NS_OFFSET_LOST; no topic → NS_TOPIC_MISSING;
  *   credentials and ACLs → NS_KAFKA_REFUSED; a transaction timeout over the broker's → NS_CONFIG_INVALID;
- *   anything else → NS_INTERNAL.
+ *   a request that the broker does not know in the version that is needed → NS_KAFKA_TOO_OLD; anything else → NS_INTERNAL.
  *
  * `doing` says what was tried, e.g. `committing raw-events-3`.
  */

@@ -34,7 +34,7 @@ interface Progress {
 /** How far one partition has got in each of the topics that its stage reads. */
 export interface Inputs {
   /** Asks the broker where the group goes on. Throws NS_OFFSET_LOST when that is outside of the log. */
-  find(): Promise<readonly Start[]>
+  find(signal: AbortSignal): Promise<readonly Start[]>
   /** Whether the task stands where the group goes on, in every input. */
   standAt(starts: readonly Start[]): boolean
   /** The task stands at `starts` now. */
@@ -73,8 +73,8 @@ export const createInputs = (deps: {
     if (progress === undefined) throw new SentinelError('NS_INTERNAL', `${stage.name} does not read ${topic}`)
     return progress
   }
-  const findOne = async (topic: string): Promise<Start> => {
-    const committed = await positions.committed(group, topic, partition)
+  const findOne = async (topic: string, signal: AbortSignal): Promise<Start> => {
+    const committed = await positions.committed(group, topic, partition, signal)
     const range = await positions.range(topic, partition)
     return {
       topic,
@@ -85,9 +85,9 @@ export const createInputs = (deps: {
   }
 
   return {
-    find: async () => {
+    find: async signal => {
       const starts: Start[] = []
-      for (const topic of inputsOf(stage)) starts.push(await findOne(topic))
+      for (const topic of inputsOf(stage)) starts.push(await findOne(topic, signal))
       return starts
     },
     standAt: starts => starts.every(({ topic, offset }) => inputs.get(topic)?.position === offset),

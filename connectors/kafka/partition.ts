@@ -133,7 +133,7 @@ export const createPartition = (deps: PartitionDeps): OwnedPartition => {
 
   /** Finds where the group goes on in each input, and a task that stands there. */
   const recover = async (signal: AbortSignal): Promise<void> => {
-    const starts = await inputs.find()
+    const starts = await inputs.find(signal)
     signal.throwIfAborted()
     if (task === undefined || !inputs.standAt(starts)) {
       task = undefined

@@ -16,8 +16,16 @@ export interface LogRange {
 
 /** Reads offsets from the broker; never from the consumer's own map, which runs ahead of commits. */
 export interface Positions {
-  /** The committed offset of a group, once no transaction is about to change it; undefined when there is none. */
-  committed(group: string, topic: string, partition: number): Promise<number | undefined>
+  /**
+   * The committed offset of a group, once no transaction is about to change it; undefined when there is none. Throws
+   * AbortError when it is no longer wanted.
+   */
+  committed(
+    group: string,
+    topic: string,
+    partition: number,
+    signal?: AbortSignal,
+  ): Promise<number | undefined>
   range(topic: string, partition: number): Promise<LogRange>
   /** How many offsets of each partition a group has yet to read, by partition number. */
   lag(group: string, topic: string): Promise<Map<number, number>>
@@ -31,7 +39,11 @@ const UNSTABLE = 'UNSTABLE_OFFSET_COMMIT'
 const UNSTABLE_PAUSE_MS = 10
 
 /** Asks until no transaction is about to change the answer: it ends within ms, or when the next of its id is opened. */
-const whenStable = async <T>(ask: () => Promise<T>, patienceMs: number): Promise<T> => {
+const whenStable = async <T>(
+  ask: () => Promise<T>,
+  patienceMs: number,
+  signal: AbortSignal | undefined,
+): Promise<T> => {
   const began = performance.now()
   for (;;) {
     try {
@@ -39,7 +51,7 @@ const whenStable = async <T>(ask: () => Promise<T>, patienceMs: number): Promise
     } catch (error) {
       const unstable = error instanceof KafkaJSProtocolError && error.type === UNSTABLE
       if (!unstable || performance.now() - began > patienceMs) throw error
-      await sleep(UNSTABLE_PAUSE_MS)
+      await sleep(UNSTABLE_PAUSE_MS, undefined, signal === undefined ? {} : { signal })
     }
   }
 }
@@ -58,17 +70,20 @@ export const createPositions = (kafka: Kafka): Positions => {
     try {
       return await run(await mine)
     } catch (error) {
+      // That nobody waits any more says nothing of the connection, which others use.
+      if (error instanceof Error && error.name === 'AbortError') throw error
       if (admin === mine) admin = undefined
       await disconnect(mine)
       throw error
     }
   }
   return {
-    committed: (group, topic, partition) =>
+    committed: (group, topic, partition, signal) =>
       use(async client => {
         const [answer] = await whenStable(
           () => client.fetchOffsets({ groupId: group, topics: [topic], requireStable: true }),
           kafka.config.transactionTimeoutMs,
+          signal,
         )
         const found = answer?.partitions.find(each => each.partition === partition)
         if (found === undefined) throw missing(topic, partition)
