@@ -139,8 +139,9 @@ describe('the writer of events', () => {
       command: 'x'.repeat(64),
       techniques: [],
     })
+    const edges = makeEvent({ command: 'é'.repeat(64), bytesIn: 2 ** 30 - 1, packets: 2 ** 30, bytesOut: -1 })
     fc.assert(
-      fc.property(fc.array(fc.oneof(anyEvent(), fc.constant(long)), { minLength: 1 }), events => {
+      fc.property(fc.array(fc.oneof(anyEvent(), fc.constantFrom(long, edges)), { minLength: 1 }), events => {
         const written = events.map(write)
         expect(written.map(each => each.toString('hex'))).toEqual(
           events.map(event => codec.encode(event).toString('hex')),

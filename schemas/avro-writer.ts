@@ -6,6 +6,13 @@ const BUFFER_BYTES = 64 * 1024
 
 const LARGEST_LONG = 9_007_199_254_740_990
 
+/** Bytes of the longest whole number, and of the longest UTF-16 unit in UTF-8. */
+const LONGEST_LONG = 10
+const MOST_BYTES = 3
+
+/** Whole numbers below it, and not negative ones, are written with the operators for 32 bits. */
+const SMALL = 2 ** 30
+
 /**
  * Writes Avro values one after the other. Made for one user at a time: `begin` before each value, `end` behind it. Throws
  * an Error that says what does not fit.
@@ -39,7 +46,13 @@ export class AvroWriter {
 
   long(value: number): void {
     if (!Number.isInteger(value) || Math.abs(value) > LARGEST_LONG) throw misfit('long', value)
-    this.reserve(10)
+    this.reserve(LONGEST_LONG)
+    if (value >= 0 && value < SMALL) {
+      let bits = value << 1
+      for (; bits > 0x7f; bits >>>= 7) this.buffer[this.at++] = (bits & 0x7f) | 0x80
+      this.buffer[this.at++] = bits
+      return
+    }
     let rest = value >= 0 ? value * 2 : -value * 2 - 1
     while (rest > 0x7f) {
       this.buffer[this.at++] = (rest % 0x80) | 0x80
@@ -71,11 +84,14 @@ export class AvroWriter {
   text(value: string): void {
     if (typeof value !== 'string') throw misfit('string', value)
     if (value.length <= SHORT && this.shortText(value)) return
-    const length = Buffer.byteLength(value)
+    const { length } = value
+    this.reserve(2 * LONGEST_LONG + MOST_BYTES * length)
+    const head = this.at
     this.long(length)
-    this.reserve(length)
-    this.buffer.write(value, this.at, length, 'utf8')
-    this.at += length
+    const written = this.buffer.write(value, this.at, MOST_BYTES * length, 'utf8')
+    // Of ASCII, which nearly every text is, there are as many bytes as were announced.
+    if (written !== length) this.rewrite(value, head, written)
+    else this.at += written
   }
 
   textOrNull(value: string | null): void {
@@ -127,6 +143,13 @@ export class AvroWriter {
   private byte(value: number): void {
     this.reserve(1)
     this.buffer[this.at++] = value
+  }
+
+  /** Writes a text of which it is known now how many bytes it takes. */
+  private rewrite(value: string, head: number, length: number): void {
+    this.at = head
+    this.long(length)
+    this.at += this.buffer.write(value, this.at, length, 'utf8')
   }
 
   /** Whether it is ASCII, and was written: nearly every text is short. */
