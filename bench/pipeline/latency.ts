@@ -12,7 +12,7 @@ export interface LatencyResult {
   readonly p50: number
   readonly p99: number
   readonly p999: number
-  /** CPU of ingest and of scoring, µs an event. */
+  /** CPU of ingest, of scoring and of the broker, µs an event. */
   readonly cpu: readonly number[]
   readonly peakMb: number
 }
@@ -42,14 +42,21 @@ const sendAt = async (pipeline: Pipeline, rate: number, seconds: number, lines: 
   await producer.close()
 }
 
+/** What is measured. */
+interface LatencyRun {
+  readonly pipeline: Pipeline
+  readonly brokerPid: number
+  /** Events a second, and for how many seconds. */
+  readonly rate: number
+  readonly seconds: number
+  readonly threshold: number
+  readonly env?: Readonly<Record<string, string>>
+}
+
 /** Measures ingest and scoring, each a process, at a fixed rate. One in ten events is a threat, so that there are many. */
-export const latencyAt = async (
-  pipeline: Pipeline,
-  rate: number,
-  seconds: number,
-  threshold: number,
-): Promise<LatencyResult> => {
-  const env = { ...pipeline.env, SCORING_THRESHOLD: String(threshold) }
+export const latencyAt = async (run: LatencyRun): Promise<LatencyResult> => {
+  const { pipeline, brokerPid, rate, seconds, threshold } = run
+  const env = { ...pipeline.env, SCORING_THRESHOLD: String(threshold), ...run.env }
   const stages = ['ingest', 'score'].map(command => startStage(command, env))
   const consumer = pipeline.kafka.consumer({ groupId: `${pipeline.prefix}latency`, maxWaitTimeInMs: 50 })
   const latencies: number[] = []
@@ -68,10 +75,11 @@ export const latencyAt = async (
     await sendAt(pipeline, rate, WARM_UP_S, lines)
     // The processes were still starting when the first of these came.
     await settle(pipeline)
-    const before = stages.map(({ pid }) => cpuSecondsOf(pid))
+    const processes = [...stages.map(({ pid }) => pid), brokerPid]
+    const before = processes.map(cpuSecondsOf)
     counting = true
     await sendAt(pipeline, rate, seconds, lines)
-    const used = stages.map(({ pid }, i) => cpuSecondsOf(pid) - (before[i] ?? 0))
+    const used = processes.map((pid, i) => cpuSecondsOf(pid) - (before[i] ?? 0))
     await settle(pipeline)
     const sorted = latencies.toSorted((a, b) => a - b)
     return {
