@@ -2,7 +2,7 @@ import { constants, type PerformanceEntry, PerformanceObserver } from 'node:perf
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 
 /** By how much the old generation may grow before it is collected again, in bytes. */
-const ROOM = 64 * 2 ** 20
+const ROOM = 48 * 2 ** 20
 
 /** By what share of what lives, in percent, it may grow so that there is {@link ROOM}: with much alive by a half or more. */
 export const growthPercent = (liveBytes: number): number =>
