@@ -25,8 +25,10 @@ export const isRaced = (cause: unknown): boolean =>
  * Whether the registry failed by itself. Registering again is harmless, and helps where registrations on one database got
  * in each other's way: Apicurio waits for a lock in vain, or gives two the same id.
  */
-export const isBroken = (cause: unknown): boolean =>
-  typeof cause === 'object' && cause !== null && 'status' in cause && Number(cause.status) >= 500
+export const isBroken = (cause: unknown): boolean => (statusOf(cause) ?? 0) >= 500
+
+/** The HTTP status that the client library puts on its errors. */
+export const statusOf = (cause: unknown): number | undefined => (cause as { status?: number } | null | undefined)?.status
 
 /**
  * Makes sure that a subject lets no schema in that cannot read older records, and returns its level: a level that

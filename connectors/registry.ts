@@ -7,7 +7,7 @@ import { type AvroSchema, loadSchema, type SchemaName } from '../schemas/avro.ts
 import type { Alert, AlertState, Decision, EntityState, Event, Threat } from '../schemas/generated.ts'
 import { incompatibility } from '../schemas/history.ts'
 import { type AvroType, type Codec, createCodec, decodeFramed, schemaIdOf } from './avro-codec.ts'
-import { backwardLevel, isBroken, isRaced, registryProblem } from './registry-level.ts'
+import { backwardLevel, isBroken, isRaced, registryProblem, statusOf } from './registry-level.ts'
 
 /** Settings of the schema registry. */
 export const registryConfig = section('registry', {
@@ -62,7 +62,7 @@ export const createRegistry = (config: SectionValues<typeof registryConfig>) => 
 
   /** Why the registry did not take a schema, in terms of fields where it is the schema's fault. */
   const refusal = async (name: SchemaName, subject: string, cause: unknown): Promise<SentinelError> => {
-    const isSchema = (cause as { status?: number }).status === 409 || /incompatib/i.test(messageOf(cause))
+    const isSchema = statusOf(cause) === 409 || /incompatib/i.test(messageOf(cause))
     if (!isSchema) {
       const message = `the schema registry did not take ${name}: ${messageOf(cause)}`
       return new SentinelError('NS_SERVICE_UNREACHABLE', message, { cause })
@@ -89,8 +89,8 @@ export const createRegistry = (config: SectionValues<typeof registryConfig>) => 
     try {
       return (await client.getSchema(id)) as unknown as AvroType
     } catch (cause) {
-      const status = (cause as { status?: number }).status
-      if (status === 404) throw new SentinelError('NS_UNDECODABLE', `no schema has the id ${id}`, { cause })
+      if (statusOf(cause) === 404)
+        throw new SentinelError('NS_UNDECODABLE', `no schema has the id ${id}`, { cause })
       throw new SentinelError('NS_SCHEMA_UNKNOWN', `schema ${id} cannot be read: ${messageOf(cause)}`, {
         cause,
       })

@@ -121,10 +121,11 @@ export const runStage = async ({ kafka, stage, log: parent, metrics }: RunStageD
     const owned = partitions.get(batch.partition)
     if (owned === undefined || ended || isStale()) return
     const fetchedAt = performance.now()
+    const isInput = inputs.includes(batch.topic)
     const generation = watch.generation()
     const next = Number(batch.lastOffset()) + 1
     const done = await withHeartbeat(heartbeat, async () => {
-      if (inputs.includes(batch.topic)) {
+      if (isInput) {
         const records = toStageRecords(batch)
         const end = Number(batch.highWatermark)
         return owned.accept({ topic: batch.topic, records, fetched: fetchedOffset(batch), next, end })
@@ -135,7 +136,7 @@ export const runStage = async ({ kafka, stage, log: parent, metrics }: RunStageD
     const last = batch.messages.at(-1)
     // After a new assignment kafkajs would note the offset for a partition that it may no longer have.
     if (done && last !== undefined && generation === watch.generation()) resolveOffset(last.offset)
-    if (inputs.includes(batch.topic)) await pause(fetchedAt)
+    if (isInput) await pause(fetchedAt)
   }
 
   try {
