@@ -28,7 +28,8 @@ export const isRaced = (cause: unknown): boolean =>
 export const isBroken = (cause: unknown): boolean => (statusOf(cause) ?? 0) >= 500
 
 /** The HTTP status that the client library puts on its errors. */
-export const statusOf = (cause: unknown): number | undefined => (cause as { status?: number } | null | undefined)?.status
+export const statusOf = (cause: unknown): number | undefined =>
+  (cause as { status?: number } | null | undefined)?.status
 
 /**
  * Makes sure that a subject lets no schema in that cannot read older records, and returns its level: a level that
